@@ -1,0 +1,121 @@
+/// How PostgreSQL was asked to run. A start as primary is a promotion (design/lock.md 4.A6).
+public enum StartRole: String, Hashable, Sendable {
+    case primary, standby
+}
+
+/// The data directory as found on disk.
+public enum DataDirectory: Hashable, Sendable {
+    /// Absent or empty.
+    case empty
+    /// A usable cluster, with what its control file says.
+    case ready(ControlFile)
+    /// A rewind or clone was cut off here; nothing may be started from it.
+    case unfinished(String)
+    /// Something that cannot be used; the text says what and why.
+    case unusable(String)
+}
+
+/// What the local PostgreSQL is, as one consistent observation.
+public struct LocalPostgres: Hashable, Sendable {
+    /// The server process, as its parent (the keeper) knows it.
+    public enum Process: Hashable, Sendable {
+        /// Nothing of this data directory runs.
+        case absent
+        /// The postmaster lives.
+        case running(as: StartRole)
+        /// The postmaster is gone and processes of its data directory remain: still able to acknowledge commits.
+        case remains
+    }
+
+    /// Why nothing runs.
+    public enum Ending: Hashable, Sendable {
+        /// Not started by this keeper yet.
+        case neverStarted
+        /// The agent asked for it.
+        case requested
+        /// It ended by itself, was killed, or was fenced; `at` is when the parent saw it.
+        case crashed(at: Instant)
+    }
+
+    public var directory: DataDirectory
+    public var process: Process
+    public var ending: Ending
+    /// When the present postmaster was started.
+    public var startedAt: Instant?
+    /// A promotion was asked for (from the fork of the child that creates the promote file on): counts as writable.
+    public var promoteRequested: Bool
+    /// Deadline the keeper is armed with; nil = not armed, so that it starts and promotes no primary.
+    public var armedUntil: Instant?
+    /// It fenced under this mzxid of `epoch` and refuses to act until armed with a greater one.
+    public var latch: Int64?
+
+    /// What SQL said; nil when it could not be asked.
+    public var sql: SQLStatus?
+
+    public init(
+        directory: DataDirectory, process: Process = .absent, ending: Ending = .neverStarted, startedAt: Instant? = nil,
+        promoteRequested: Bool = false, armedUntil: Instant? = nil, latch: Int64? = nil, sql: SQLStatus? = nil
+    ) {
+        self.directory = directory
+        self.process = process
+        self.ending = ending
+        self.startedAt = startedAt
+        self.promoteRequested = promoteRequested
+        self.armedUntil = armedUntil
+        self.latch = latch
+        self.sql = sql
+    }
+
+    /// Nothing here can be proved to be read-only: it was started as a primary or asked to promote, or is half gone.
+    public var mayBeWritable: Bool {
+        switch process {
+        case .absent: false
+        case .running(let role): role == .primary || promoteRequested
+        case .remains: true
+        }
+    }
+
+    public var isRunning: Bool {
+        if case .running = process { return true }
+        return false
+    }
+
+    public var control: ControlFile? {
+        if case .ready(let control) = directory { return control }
+        return nil
+    }
+}
+
+/// One answer of a running server.
+public struct SQLStatus: Hashable, Sendable {
+    public var at: Instant
+    public var inRecovery: Bool
+    /// Primary: of the current WAL file. Standby: of what it replays or receives.
+    public var timeline: Timeline
+    /// Primary: the flush position. Standby: nil.
+    public var written: LSN?
+    /// Standby: the greater of what the walreceiver has written and `pg_last_wal_receive_lsn`; zero when neither is known.
+    public var received: LSN
+    public var replayed: LSN
+    /// Standby: the walreceiver is in state streaming.
+    public var streaming: Bool
+    /// Standby: the walreceiver's connection target, `host:port`, when there is one.
+    public var upstream: String?
+
+    public init(
+        at: Instant, inRecovery: Bool, timeline: Timeline, written: LSN? = nil, received: LSN = .zero,
+        replayed: LSN = .zero, streaming: Bool = false, upstream: String? = nil
+    ) {
+        self.at = at
+        self.inRecovery = inRecovery
+        self.timeline = timeline
+        self.written = written
+        self.received = received
+        self.replayed = replayed
+        self.streaming = streaming
+        self.upstream = upstream
+    }
+
+    /// The position that counts in a race: what a promotion would keep.
+    public var position: LSN { written ?? max(received, replayed) }
+}
