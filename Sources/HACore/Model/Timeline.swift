@@ -41,7 +41,8 @@ public struct TimelineHistory: Hashable, Sendable {
             let fields = line.split(maxSplits: 2, whereSeparator: { $0 == "\t" || $0 == " " })
             guard let first = fields.first, !first.hasPrefix("#") else { continue }
             guard fields.count >= 2, let parent = UInt32(first), let lsn = LSN(fields[1]) else { return nil }
-            forks.append(Fork(parent: Timeline(parent), switchLSN: lsn, reason: fields.count > 2 ? String(fields[2]) : ""))
+            forks.append(
+                Fork(parent: Timeline(parent), switchLSN: lsn, reason: fields.count > 2 ? String(fields[2]) : ""))
         }
         self.init(timeline: timeline, forks: forks)
     }

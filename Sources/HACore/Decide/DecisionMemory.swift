@@ -1,0 +1,87 @@
+/// What decisions remember from one view to the next: every timer is here, in the open.
+public struct DecisionMemory: Hashable, Sendable {
+    /// How far this process has come in making a new cluster.
+    public enum BootstrapPhase: Hashable, Sendable, Comparable {
+        /// `initialize` is ours, the directory is still empty.
+        case won
+        /// initdb is done.
+        case created
+        /// A step failed: everything of it goes away again.
+        case failed
+    }
+
+    /// Repeated failures of one effect.
+    public struct Retry: Hashable, Sendable {
+        public var failures: Int
+        public var notBefore: Instant
+        public var reason: String
+    }
+
+    public var bootstrap: BootstrapPhase?
+    /// Since when the tree was read without a leader, and the version of `epoch` it was read with.
+    public var absentSince: Instant?
+    public var absentEpochVersion: Int64?
+    /// By effect name.
+    public var retries: [String: Retry] = [:]
+    /// Moments at which the local primary ended by itself, newest last.
+    public var crashes: [Instant] = []
+    /// When the agent gave the lock away or stepped down: it leaves the race to others for a moment.
+    public var stoodBackAt: Instant?
+    public var steppingDown = false
+    /// The term in which PostgreSQL was last seen as a primary here.
+    public var ledTerm: Term?
+    /// When PostgreSQL was last seen as a primary here under our lock.
+    public var lastLedAt: Instant?
+
+    public init() {}
+
+    /// Takes in what a new view says about time passing and about effects that ended.
+    mutating func observe(_ view: ClusterView) {
+        for finished in view.finished { take(finished) }
+        if case .crashed(let at) = view.local.ending, crashes.last != at {
+            crashes.append(at)
+            if crashes.count > 16 { crashes.removeFirst() }
+        }
+        if !view.local.isRunning { steppingDown = false }
+        if let leadership = view.leadership, view.local.sql?.inRecovery == false, view.local.isRunning {
+            ledTerm = leadership.term
+            lastLedAt = view.now
+        }
+        guard let store = view.store else { return }
+        if store.leader == nil {
+            if absentSince == nil || absentEpochVersion != store.epoch?.version {
+                absentSince = store.readAt
+                absentEpochVersion = store.epoch?.version
+            }
+        } else {
+            absentSince = nil
+            absentEpochVersion = nil
+        }
+    }
+
+    private mutating func take(_ finished: FinishedEffect) {
+        let name = finished.effect.name
+        switch finished.outcome {
+        case .done:
+            retries[name] = nil
+        case .failed(let reason), .unknown(let reason):
+            let failures = (retries[name]?.failures ?? 0) + 1
+            let pause = Duration.milliseconds(min(10_000, 50 << min(failures - 1, 8)))
+            retries[name] = Retry(failures: failures, notBefore: finished.at + pause, reason: reason)
+        }
+        switch (finished.effect, finished.outcome) {
+        case (.raceInitialize, .done): bootstrap = .won
+        case (.initdb, .done): bootstrap = .created
+        case (.finishBootstrap, .done), (.cancelBootstrap, .done): bootstrap = nil
+        case (.initdb, .failed), (.finishBootstrap, .failed): bootstrap = .failed
+        case (.start(as: .primary, _), .failed) where bootstrap != nil: bootstrap = .failed
+        case (.release, .done): stoodBackAt = finished.at
+        default: break
+        }
+    }
+
+    /// Crashes of the local primary within `span` before `now`.
+    func crashCount(within span: Duration, before now: Instant) -> Int {
+        crashes.count { now - $0 <= span }
+    }
+}

@@ -1,0 +1,80 @@
+/// What the edge is asked to do. Each is idempotent or guarded by what the decision read.
+public enum Effect: Hashable, Sendable {
+    /// Stop PostgreSQL at once, whatever else runs (keeper: SIGQUIT, then SIGKILL of all that is left).
+    case fence
+    /// Answer 503 and stop PostgreSQL fast, before the keeper has to (rulings, Lock 5).
+    case stepDown
+    /// End this process; PostgreSQL stays as it is.
+    case exit(code: Int32)
+
+    /// Create what every transaction needs: `epoch` (lifted above `aboveVersion`), `status`, `sync`.
+    case prepareTree(aboveVersion: Int64)
+    /// Create `initialize` empty and the local marker: the winner makes the cluster (contract 4.2; rulings, Lock 11).
+    case raceInitialize
+    /// initdb beside the data directory, then a rename.
+    case initdb
+    /// Users, then the system identifier into `initialize`, `config`, and the marker away.
+    case finishBootstrap(Term)
+    /// Stop, move the directory to `.failed`, delete an `initialize` that is still empty.
+    case cancelBootstrap
+    /// Write the system identifier of existing data into `initialize`.
+    case claimInitialize(SystemIdentifier)
+    /// Write the dynamic configuration into a missing `config`.
+    case writeConfig(Term)
+    /// Find out whether a write of unknown outcome happened: `sync`, then read.
+    case settle
+
+    /// The lock's transactions (lock.md 3), each guarded by the version of `epoch` that was read.
+    case acquire(epochVersion: Int64)
+    case adopt(epochVersion: Int64)
+    case replace(epochVersion: Int64)
+    /// Disarm the keeper (it refuses while PostgreSQL may be writable), then the release transaction.
+    case release(Term)
+
+    /// Hand the proved lease to the keeper and wait for its answer.
+    case arm(Term)
+    case start(as: StartRole, term: Term?)
+    case stop
+    case promote(Term)
+    /// Checkpoint after a promotion, so that others may rewind from here.
+    case checkpoint(Term)
+
+    case askPeers
+    /// Ask the leader for its timeline and history.
+    case readUpstream(MemberID, Term)
+    /// Point the standby at the leader; it must not be ahead of the leader's fork.
+    case follow(MemberID, Term)
+    case rewind(from: MemberID)
+    case clone(from: MemberID)
+
+    /// A short stable name for logs and memory.
+    public var name: String {
+        switch self {
+        case .fence: "fence"
+        case .stepDown: "step-down"
+        case .exit: "exit"
+        case .prepareTree: "prepare-tree"
+        case .raceInitialize: "race-initialize"
+        case .initdb: "initdb"
+        case .finishBootstrap: "finish-bootstrap"
+        case .cancelBootstrap: "cancel-bootstrap"
+        case .claimInitialize: "claim-initialize"
+        case .writeConfig: "write-config"
+        case .settle: "settle"
+        case .acquire: "acquire"
+        case .adopt: "adopt"
+        case .replace: "replace"
+        case .release: "release"
+        case .arm: "arm"
+        case .start: "start"
+        case .stop: "stop"
+        case .promote: "promote"
+        case .checkpoint: "checkpoint"
+        case .askPeers: "ask-peers"
+        case .readUpstream: "read-upstream"
+        case .follow: "follow"
+        case .rewind: "rewind"
+        case .clone: "clone"
+        }
+    }
+}

@@ -1,0 +1,69 @@
+/// Whether anything stands between a proved lock and a promotion (lock.md 4.A4): every peer is asked with a question
+/// sent after the lock was proved.
+enum PromotionClearance {
+    case clear
+    case ask
+    /// A peer says that it is a primary.
+    case primary(MemberID)
+    /// A silent peer may still be writable until then.
+    case wait(MemberID, until: Instant)
+
+    init(_ s: Situation, leadership: Leadership) {
+        guard let round = s.answers(since: leadership.provedAt) else {
+            self = .ask
+            return
+        }
+        if let primary = round.answers.filter({ !$0.value.inRecovery }).keys.min() {
+            self = .primary(primary)
+            return
+        }
+        guard let terms = s.view.lease?.terms else {
+            self = .ask
+            return
+        }
+        // A silent member whose keeper enforces its lease need not be waited for, nor one whose session is over.
+        let silent = s.others.first { round.answers[$0.name] == nil && !$0.view.kept && s.isAlive($0.view) }
+        let until = round.askedAt + terms.timeout + LeaseTerms.margin
+        if let silent, s.view.now < until {
+            self = .wait(silent.name, until: until)
+        } else {
+            self = .clear
+        }
+    }
+}
+
+extension Situation {
+    func isAlive(_ member: MemberView) -> Bool { store?.livingSessions.contains(member.session) ?? true }
+
+    /// The steps from a proved lock to a writable PostgreSQL, or what they wait for.
+    func promotion(_ leadership: Leadership, _ reason: String, _ act: Effect) -> Conclusion {
+        guard leaseSuffices else {
+            return Conclusion("waiting for a proved lease before: " + reason, recheckAfter: .milliseconds(100))
+        }
+        switch PromotionClearance(self, leadership: leadership) {
+        case .ask:
+            return Conclusion("asking the other members before: " + reason, .askPeers, recheckAfter: .milliseconds(200))
+        case .primary(let peer):
+            return Conclusion("Primary (\(peer)) is still alive, giving up the leader lock", .release(leadership.term))
+        case .wait(let peer, let until):
+            return Conclusion(
+                "\(peer) is silent and may be a primary until its lease is over", recheckAfter: until - view.now)
+        case .clear:
+            return Conclusion(reason, .arm(leadership.term), act)
+        }
+    }
+
+    /// Somebody who could take over, by answers asked for at or after `moment` (contract 4.6, "failover possible").
+    /// Nil when nobody was asked yet.
+    func failoverPossible(since moment: Instant) -> Bool? {
+        let candidates = others.filter { $0.view.reachable && !$0.view.nofailover }
+        if candidates.isEmpty { return false }
+        guard let round = answers(since: moment) else { return nil }
+        let floor = (store?.optime?.rawValue ?? 0)
+        return candidates.contains { candidate in
+            guard let answer = round.answers[candidate.name], answer.inRecovery, !answer.nofailover, !answer.disabled
+            else { return false }
+            return answer.position.rawValue &+ policy.maximumLagOnFailover >= floor
+        }
+    }
+}

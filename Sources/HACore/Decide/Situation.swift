@@ -1,0 +1,101 @@
+/// A view and the memory, with what follows from them. Rules read it and nothing else.
+struct Situation {
+    /// Who holds the lock, as this session reads it.
+    enum Holder {
+        case nobody
+        /// Our lock, taken by this session.
+        case me(StoreView.Leader)
+        /// Our name and mark, taken by an earlier session of ours.
+        case myEarlierSession(StoreView.Leader)
+        /// Our name without the mark: a Patroni that ran here (lock.md M1).
+        case legacyOfMine(StoreView.Leader)
+        case other(StoreView.Leader)
+    }
+
+    let view: ClusterView
+    let memory: DecisionMemory
+
+    /// The tree as read by the present, connected session; nil when nothing may be concluded from it.
+    var store: StoreView? {
+        guard view.coordination == .connected, let store = view.store, store.session == view.lease?.session else {
+            return nil
+        }
+        return store
+    }
+
+    var holder: Holder? {
+        guard let store else { return nil }
+        guard let leader = store.leader else { return .nobody }
+        guard leader.member == view.me else { return .other(leader) }
+        if leader.version != 1 { return .legacyOfMine(leader) }
+        return leader.session == store.session ? .me(leader) : .myEarlierSession(leader)
+    }
+
+    /// The leader, when it is another member and the read is not older than our own last transaction.
+    var otherLeader: StoreView.Leader? {
+        guard case .other(let leader) = holder else { return nil }
+        if let leadership = view.leadership, leader.term < leadership.term { return nil }
+        return leader
+    }
+
+    /// Our leadership, when an acknowledged transaction proved it and the latest read agrees.
+    var leadership: Leadership? {
+        guard let leadership = view.leadership, case .me(let leader) = holder, leader.term == leadership.term else {
+            return nil
+        }
+        return leadership
+    }
+
+    /// How long the lock's lease lasts: by the present session's proofs when it leads, else by what the keeper was given.
+    var leaseLeft: Duration {
+        if view.leadership != nil, let lease = view.lease { return lease.provenUntil - view.now }
+        return view.local.armedUntil.map { $0 - view.now } ?? .zero
+    }
+
+    var earlyStop: Duration { view.lease?.terms.earlyStop ?? .milliseconds(600) }
+
+    /// Enough lease to begin something that makes PostgreSQL writable: past the early stop, with room to act.
+    var leaseSuffices: Bool {
+        view.leadership != nil && view.lease != nil && leaseLeft > earlyStop + .milliseconds(200)
+    }
+
+    /// The anchor is young enough to acquire on (lock.md 4.A1).
+    var anchorIsYoung: Bool {
+        guard let lease = view.lease else { return false }
+        return view.now - lease.anchor < lease.terms.timeout / 2
+    }
+
+    var local: LocalPostgres { view.local }
+    var policy: ClusterPolicy { view.policy }
+
+    /// An effect that failed may be tried again now.
+    func ready(_ name: String) -> Bool {
+        memory.retries[name].map { view.now >= $0.notBefore } ?? true
+    }
+
+    func failures(of name: String) -> Int { memory.retries[name]?.failures ?? 0 }
+
+    /// Names an effect's last failure, for reasons.
+    func lastFailure(of name: String) -> String { memory.retries[name].map { ": " + $0.reason } ?? "" }
+
+    /// The pause until the next look: what the rule wants, the next retry, the lease's end, `loop_wait`.
+    func recheck(_ wanted: Duration?) -> Duration {
+        var pause = min(wanted ?? policy.loopWait, policy.loopWait)
+        for retry in memory.retries.values where retry.notBefore > view.now {
+            pause = min(pause, retry.notBefore - view.now)
+        }
+        if local.mayBeWritable, !memory.steppingDown { pause = min(pause, leaseLeft - earlyStop) }
+        return max(pause, .milliseconds(5))
+    }
+
+    /// The other members that this session read.
+    var others: [(name: MemberID, view: MemberView)] {
+        (store?.members ?? [:]).filter { $0.key != view.me }.map { ($0.key, $0.value) }.sorted { $0.name < $1.name }
+    }
+
+    /// The last answers, when they were asked for at or after `moment` and of everybody who is a member now.
+    func answers(since moment: Instant) -> PeerRound? {
+        guard let round = view.peers, round.askedAt >= moment else { return nil }
+        return others.allSatisfy { !$0.view.reachable || round.asked.contains($0.name) } ? round : nil
+    }
+}

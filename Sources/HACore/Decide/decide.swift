@@ -1,0 +1,23 @@
+/// Every rule, in order: the first that applies decides.
+public let ruleTable: [Rule] =
+    fencingRules + coordinationRules + bootstrapRules + directoryRules + ownershipRules + leaderRules
+    + candidacyRules + replicaRules + [idleRule]
+
+let idleRule = Rule("idle", "Nothing is to be done.") { _ in Conclusion("no action") }
+
+/// Looks at one view. Pure: the same view and memory give the same decision, and nothing happens by asking.
+public func decide(_ view: ClusterView, _ memory: DecisionMemory) -> Decision {
+    var next = memory
+    next.observe(view)
+    let situation = Situation(view: view, memory: next)
+    for rule in ruleTable where view.running == nil || rule.urgent {
+        guard let conclusion = rule.conclude(situation) else { continue }
+        if conclusion.steppingDown { next.steppingDown = true }
+        return Decision(
+            rule: rule.id, reason: conclusion.reason, urgent: rule.urgent, effects: conclusion.effects, memory: next,
+            recheckAfter: situation.recheck(conclusion.recheckAfter))
+    }
+    return Decision(
+        rule: "busy", reason: "\(view.running?.effect.name ?? "an effect") in progress", urgent: false, effects: [],
+        memory: next, recheckAfter: situation.recheck(nil))
+}

@@ -1,0 +1,120 @@
+/// Rules of a member while nobody holds the lock (contract 4.4).
+let candidacyRules: [Rule] = [
+    Rule("candidate.remains", "Processes of a dead PostgreSQL are still being ended.") { s in
+        guard case .nobody = s.holder, s.local.process == .remains else { return nil }
+        return Conclusion("waiting for the last processes of PostgreSQL", recheckAfter: .milliseconds(100))
+    },
+    Rule("candidate.stand-back", "A member that just gave the lock away leaves the race to the others for a moment.") {
+        s in
+        guard case .nobody = s.holder, let at = s.memory.stoodBackAt, s.view.now - at < Situation.standBack,
+            s.others.contains(where: { $0.view.reachable && !$0.view.nofailover })
+        else { return nil }
+        return Conclusion(
+            "waiting for another member to take over", recheckAfter: Situation.standBack - (s.view.now - at))
+    },
+    Rule("candidate.start", "No leader and PostgreSQL is down: it starts as a standby, to take part in the race.") {
+        s in
+        guard case .nobody = s.holder, s.local.process == .absent, s.local.control != nil else { return nil }
+        guard s.ready("start") else {
+            return Conclusion("failed to start postgres" + s.lastFailure(of: "start"), recheckAfter: .seconds(1))
+        }
+        return Conclusion("starting as a secondary", .start(as: .standby, term: nil))
+    },
+    Rule("candidate.starting", "The standby does not answer yet.") { s in
+        guard case .nobody = s.holder, s.local.isRunning, s.local.sql == nil else { return nil }
+        return Conclusion("Still starting up as a standby.", recheckAfter: .milliseconds(100))
+    },
+    Rule("candidate.not-running", "Without a running standby there is nothing to race with.") { s in
+        guard case .nobody = s.holder, !s.local.isRunning else { return nil }
+        return Conclusion("PostgreSQL is not running here: no part in the leader race", recheckAfter: .seconds(1))
+    },
+    Rule("candidate.nofailover", "A member tagged nofailover never leads.") { s in
+        guard case .nobody = s.holder, s.policy.nofailover else { return nil }
+        return Conclusion(
+            "following a different leader because I am not allowed to promote", recheckAfter: .seconds(1))
+    },
+    Rule("candidate.absence", "The lock's absence must prove that its holder is not writable (lock.md M2).") { s in
+        guard case .nobody = s.holder, let store = s.store, let epoch = store.epoch else { return nil }
+        switch AbsenceProof(s, store: store, epoch: epoch) {
+        case .proven: return nil
+        case .reserved(let member):
+            return Conclusion(
+                "the leader lock of \(member) was removed while its session lives: only \(member) may take it again",
+                recheckAfter: .milliseconds(500))
+        case .wait(let until):
+            return Conclusion(
+                "nobody is known to have led: waiting until no earlier leader can be left",
+                recheckAfter: min(until - s.view.now, .seconds(1)))
+        }
+    },
+    Rule("candidate.lag", "A standby too far behind the last known position does not race.") { s in
+        guard case .nobody = s.holder, let sql = s.local.sql, let optime = s.store?.optime else { return nil }
+        guard optime.bytesAhead(of: sql.position) > s.policy.maximumLagOnFailover else { return nil }
+        return Conclusion(
+            "My wal position exceeds maximum replication lag (\(sql.position), last leader position \(optime))",
+            recheckAfter: .seconds(1))
+    },
+    Rule("candidate.timeline", "With check_timeline, a standby on an older timeline than the cluster's does not race.")
+    {
+        s in
+        guard case .nobody = s.holder, s.policy.checkTimeline, let sql = s.local.sql,
+            let cluster = s.store?.historyTimeline, sql.timeline < cluster
+        else { return nil }
+        return Conclusion(
+            "My timeline \(sql.timeline) is behind last known cluster timeline \(cluster)", recheckAfter: .seconds(1))
+    },
+    Rule("candidate.lease", "The lock is only taken on a young, proved lease (lock.md 4.A1).") { s in
+        guard case .nobody = s.holder, !s.anchorIsYoung else { return nil }
+        return Conclusion("waiting for a young lease before the leader race", recheckAfter: .milliseconds(100))
+    },
+    Rule("candidate.ask", "Everybody is asked where they are, after the lock was seen absent.") { s in
+        guard case .nobody = s.holder, s.raceRound == nil else { return nil }
+        return Conclusion(
+            "asking the other members before the leader race", .askPeers, recheckAfter: .milliseconds(200))
+    },
+    Rule("candidate.primary-alive", "A primary still runs somewhere.") { s in
+        guard case .nobody = s.holder, let round = s.raceRound,
+            let primary = round.answers.filter({ !$0.value.inRecovery }).keys.min()
+        else { return nil }
+        return Conclusion("Primary (\(primary)) is still alive", recheckAfter: .milliseconds(200))
+    },
+    Rule("candidate.behind", "Somebody eligible has more WAL, or as much and a higher priority.") { s in
+        guard case .nobody = s.holder, let round = s.raceRound, let sql = s.local.sql else { return nil }
+        let rivals = round.answers.filter { !$0.value.nofailover && !$0.value.disabled }.sorted { $0.key < $1.key }
+        for (name, answer) in rivals {
+            if answer.position > sql.position {
+                return Conclusion(
+                    "following a different leader because i am not the healthiest node: Wal position of \(name) is "
+                        + "ahead of my wal position (\(answer.position) > \(sql.position))",
+                    recheckAfter: .milliseconds(300))
+            }
+            if answer.position == sql.position, answer.failoverPriority > s.policy.failoverPriority {
+                return Conclusion(
+                    "\(name) has equally tolerable WAL position and priority \(answer.failoverPriority), while this "
+                        + "node has priority \(s.policy.failoverPriority)", recheckAfter: .milliseconds(300))
+            }
+        }
+        return nil
+    },
+    Rule("candidate.acquire", "Nobody comparable is ahead: take the lock.") { s in
+        guard case .nobody = s.holder, !s.local.mayBeWritable, let epoch = s.store?.epoch else { return nil }
+        guard s.ready("acquire") else {
+            return Conclusion(
+                "leader race was not won" + s.lastFailure(of: "acquire"), recheckAfter: .milliseconds(100))
+        }
+        return Conclusion("acquiring the leader lock", .acquire(epochVersion: epoch.version))
+    },
+]
+
+extension Situation {
+    /// How long a member that released the lock leaves the race to the others.
+    static let standBack = Duration.seconds(2)
+
+    /// Answers good enough for a race: asked after the lock was seen absent, and not grown old since.
+    var raceRound: PeerRound? {
+        guard let since = memory.absentSince, let round = answers(since: since),
+            view.now - round.askedAt <= .milliseconds(250)
+        else { return nil }
+        return round
+    }
+}

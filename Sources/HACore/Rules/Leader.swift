@@ -1,0 +1,114 @@
+/// Rules of the member that holds the lock.
+let leaderRules: [Rule] = [
+    Rule("leader.remains", "The postmaster is gone, its processes are not: nothing starts and nothing is released.") {
+        s in
+        guard s.leadership != nil, s.local.process == .remains else { return nil }
+        return Conclusion("waiting for the last processes of the crashed PostgreSQL", recheckAfter: .milliseconds(100))
+    },
+    Rule("leader.crashed", "A crashed primary comes back here or, by primary_start_timeout, elsewhere.") { s in
+        guard let leadership = s.leadership, s.local.process == .absent, case .crashed(let at) = s.local.ending,
+            let control = s.local.control, !control.wasStandby
+        else { return nil }
+        let timeout = s.policy.primaryStartTimeout
+        // A primary that keeps crashing is not brought back for ever, whatever each start says.
+        let spent = s.memory.crashCount(within: max(timeout, .seconds(60)), before: s.view.now) > 3
+        let outage = s.view.now - (s.memory.lastLedAt ?? at)
+        if spent || outage > timeout || timeout == .zero {
+            switch s.failoverPossible(since: at) {
+            case nil:
+                return Conclusion(
+                    "asking who could take over after the crash", .askPeers, recheckAfter: .milliseconds(200))
+            case true?:
+                return Conclusion("stopped PostgreSQL to fail over after a crash", .release(leadership.term))
+            case false?: break
+            }
+        }
+        guard s.ready("start") else {
+            return Conclusion("waiting before the next start" + s.lastFailure(of: "start"), recheckAfter: .seconds(1))
+        }
+        return s.promotion(
+            leadership, "starting primary after failure", .start(as: .primary, term: leadership.term))
+    },
+    Rule("leader.restart", "Stopped by the agent in this very term: the same primary starts again.") { s in
+        guard let leadership = s.leadership, s.local.process == .absent, s.memory.ledTerm == leadership.term,
+            let control = s.local.control, control.state == .shutDown || control.state == .inProduction,
+            s.ready("start")
+        else { return nil }
+        return s.promotion(leadership, "starting the primary again", .start(as: .primary, term: leadership.term))
+    },
+    Rule("leader.start-standby", "The lock is ours and PostgreSQL is down: it starts read-only, then is promoted.") {
+        s in
+        guard s.leadership != nil, s.local.process == .absent, s.local.control != nil else { return nil }
+        guard s.ready("start") else {
+            return Conclusion("waiting before the next start" + s.lastFailure(of: "start"), recheckAfter: .seconds(1))
+        }
+        return Conclusion("starting as readonly because i had the session lock", .start(as: .standby, term: nil))
+    },
+    Rule("leader.starting", "Started as a primary, not accepting yet: bounded by primary_start_timeout.") { s in
+        guard s.leadership != nil, s.local.process == .running(as: .primary), s.local.sql == nil else { return nil }
+        let since = s.local.startedAt ?? s.view.now
+        let left = s.policy.primaryStartTimeout - (s.view.now - since)
+        if left <= .zero {
+            switch s.failoverPossible(since: since) {
+            case nil:
+                return Conclusion("asking who could take over", .askPeers, recheckAfter: .milliseconds(200))
+            case true?:
+                return Conclusion("stopped PostgreSQL because of startup timeout", .fence)
+            case false?: break
+            }
+        }
+        let seconds = max(0, left.milliseconds / 1000)
+        return Conclusion(
+            "PostgreSQL is still starting up, \(seconds) seconds until timeout", recheckAfter: .milliseconds(250))
+    },
+    Rule("leader.config", "The leader keeps `config` present (contract 4.1 row 4).") { s in
+        guard let leadership = s.leadership, s.isLeading, s.store?.hasConfig == false, s.ready("write-config") else {
+            return nil
+        }
+        return Conclusion("writing the dynamic configuration", .writeConfig(leadership.term))
+    },
+    Rule("leader.initialize", "The leader keeps `initialize` valid (contract 4.1 row 3).") { s in
+        guard s.isLeading, let control = s.local.control, s.ready("claim-initialize") else { return nil }
+        switch s.store?.initialize {
+        case .done: return nil
+        default:
+            return Conclusion("writing the system identifier", .claimInitialize(control.systemIdentifier))
+        }
+    },
+    Rule("leader.checkpoint", "Nobody may rewind from a promoted server before its checkpoint (contract 4.12).") { s in
+        guard let leadership = s.leadership, s.isLeading, let timeline = s.local.sql?.timeline,
+            let control = s.local.control, control.timeline < timeline, s.ready("checkpoint")
+        else { return nil }
+        return Conclusion("writing a checkpoint after the promotion", .checkpoint(leadership.term))
+    },
+    Rule("leader.lead", "The lock is ours and PostgreSQL is a primary: the steady state.") { s in
+        guard s.isLeading else { return nil }
+        return Conclusion("no action. I am (\(s.view.me)), the leader with the lock")
+    },
+    Rule("leader.promote", "The lock is ours and PostgreSQL is a standby: promote it, after asking everybody.") { s in
+        guard let leadership = s.leadership, s.local.process == .running(as: .standby), !s.local.promoteRequested else {
+            return nil
+        }
+        guard s.local.sql != nil else {
+            return Conclusion("waiting for the standby to accept connections", recheckAfter: .milliseconds(100))
+        }
+        guard s.ready("promote") else {
+            return Conclusion(
+                "giving up the leader lock after a failed promotion" + s.lastFailure(of: "promote"),
+                .release(leadership.term))
+        }
+        return s.promotion(
+            leadership, "promoted self to leader by acquiring session lock", .promote(leadership.term))
+    },
+    Rule("leader.promoting", "The promotion was asked for and recovery has not ended.") { s in
+        guard s.leadership != nil, s.local.promoteRequested, s.local.isRunning else { return nil }
+        return Conclusion("waiting for the end of recovery", recheckAfter: .milliseconds(100))
+    },
+]
+
+extension Situation {
+    /// The lock is proved ours and the server here is out of recovery.
+    var isLeading: Bool {
+        leadership != nil && local.isRunning && local.sql?.inRecovery == false && memory.bootstrap == nil
+    }
+}

@@ -1,0 +1,20 @@
+/// The configuration that decisions depend on: dynamic configuration, local configuration and own tags together.
+public struct ClusterPolicy: Hashable, Sendable {
+    public var loopWait: Duration = .seconds(10)
+    public var retryTimeout: Duration = .seconds(10)
+    /// Bytes behind the last known leader position beyond which a standby does not race.
+    public var maximumLagOnFailover: UInt64 = 1_048_576
+    public var checkTimeline = false
+    /// How long a crashed primary may take to come back; zero = fail over at once.
+    public var primaryStartTimeout: Duration = .seconds(300)
+    public var useRewind = false
+    public var cloneOnRewindFailure = false
+    public var cloneOnDivergence = false
+    /// The local configuration has a `bootstrap` section.
+    public var mayBootstrap = true
+    /// Own tag: never leads.
+    public var nofailover = false
+    public var failoverPriority = 1
+
+    public init() {}
+}

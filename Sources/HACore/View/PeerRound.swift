@@ -1,0 +1,36 @@
+/// One question to all other members at once, and what came back within its deadline.
+public struct PeerRound: Hashable, Sendable {
+    /// A member that did not answer is absent from `answers`.
+    public struct Answer: Hashable, Sendable {
+        public var inRecovery: Bool
+        /// Primary: written; standby: the greater of received and replayed. What counts in a race.
+        public var position: LSN
+        public var timeline: Timeline?
+        public var nofailover: Bool
+        public var failoverPriority: Int
+        /// `watchdog_failed`: cannot promote.
+        public var disabled: Bool
+
+        public init(
+            inRecovery: Bool, position: LSN, timeline: Timeline? = nil, nofailover: Bool = false,
+            failoverPriority: Int = 1, disabled: Bool = false
+        ) {
+            self.inRecovery = inRecovery
+            self.position = position
+            self.timeline = timeline
+            self.nofailover = nofailover
+            self.failoverPriority = failoverPriority
+            self.disabled = disabled
+        }
+    }
+
+    public var askedAt: Instant
+    public var asked: Set<MemberID>
+    public var answers: [MemberID: Answer]
+
+    public init(askedAt: Instant, asked: Set<MemberID>, answers: [MemberID: Answer]) {
+        self.askedAt = askedAt
+        self.asked = asked
+        self.answers = answers
+    }
+}

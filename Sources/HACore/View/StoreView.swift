@@ -1,0 +1,123 @@
+/// One read of the cluster's tree, made by one session.
+public struct StoreView: Hashable, Sendable {
+    /// The `leader` znode.
+    public struct Leader: Hashable, Sendable {
+        public var member: MemberID
+        public var term: Term
+        /// `ephemeralOwner`.
+        public var session: Int64
+        /// Data version: 1 is the mark of our own locks, 0 a Patroni's (lock.md 3).
+        public var version: Int64
+
+        public init(member: MemberID, term: Term, session: Int64, version: Int64) {
+            self.member = member
+            self.term = term
+            self.session = session
+            self.version = version
+        }
+    }
+
+    /// The `epoch` znode: each change of the lock moves its version.
+    public struct Epoch: Hashable, Sendable {
+        /// Who moved it last.
+        public enum Holder: Hashable, Sendable {
+            /// Made anew, nobody has led since.
+            case nobody
+            /// The last holder let go in order.
+            case released
+            case taken(by: MemberID, session: Int64, nonce: String)
+        }
+
+        public var version: Int64
+        /// Transaction of the last change: what the keeper's latch compares (lock.md 4.E).
+        public var zxid: Int64
+        public var holder: Holder
+
+        public init(version: Int64, zxid: Int64, holder: Holder) {
+            self.version = version
+            self.zxid = zxid
+            self.holder = holder
+        }
+    }
+
+    /// The `initialize` znode.
+    public enum Initialize: Hashable, Sendable {
+        case absent
+        /// Somebody bootstraps.
+        case inProgress
+        case done(SystemIdentifier)
+        case invalid(String)
+    }
+
+    public var session: Int64
+    /// When the read began.
+    public var readAt: Instant
+    public var leader: Leader?
+    public var epoch: Epoch?
+    public var members: [MemberID: MemberView]
+    /// Sessions that own an ephemeral of this cluster (`members/*`, `lease/*`), read after `leader`.
+    public var livingSessions: Set<Int64>
+    public var initialize: Initialize
+    public var hasConfig: Bool
+    /// Last position a leader published.
+    public var optime: LSN?
+    /// Timeline that the stored history ends on; nil when unknown.
+    public var historyTimeline: Timeline?
+    /// The highest version of `epoch` that any member's record shows.
+    public var highestEpochVersion: Int64
+
+    public init(
+        session: Int64, readAt: Instant, leader: Leader? = nil, epoch: Epoch? = nil,
+        members: [MemberID: MemberView] = [:], livingSessions: Set<Int64> = [], initialize: Initialize = .absent,
+        hasConfig: Bool = false, optime: LSN? = nil, historyTimeline: Timeline? = nil,
+        highestEpochVersion: Int64 = 0
+    ) {
+        self.session = session
+        self.readAt = readAt
+        self.leader = leader
+        self.epoch = epoch
+        self.members = members
+        self.livingSessions = livingSessions
+        self.initialize = initialize
+        self.hasConfig = hasConfig
+        self.optime = optime
+        self.historyTimeline = historyTimeline
+        self.highestEpochVersion = highestEpochVersion
+    }
+}
+
+/// A member as its own record describes it: what it believed when it wrote.
+public struct MemberView: Hashable, Sendable {
+    public var session: Int64
+    /// It has an `api_url` and can be asked.
+    public var reachable: Bool
+    public var isPrimary: Bool
+    public var isRunning: Bool
+    public var nofailover: Bool
+    public var clonefrom: Bool
+    public var failoverPriority: Int
+    public var timeline: Timeline?
+    public var position: LSN?
+    /// A promoted leader has not yet checkpointed: nobody may rewind from it (contract 4.12).
+    public var checkpointPending: Bool
+    /// A keeper runs its PostgreSQL and enforces the lease: it need not be waited for when silent (lock.md 4.A4).
+    public var kept: Bool
+
+    public init(
+        session: Int64, reachable: Bool = true, isPrimary: Bool = false, isRunning: Bool = true,
+        nofailover: Bool = false, clonefrom: Bool = false, failoverPriority: Int = 1, timeline: Timeline? = nil,
+        position: LSN? = nil, checkpointPending: Bool = false, kept: Bool = true
+    ) {
+        self.session = session
+        self.reachable = reachable
+        self.isPrimary = isPrimary
+        self.isRunning = isRunning
+        self.nofailover = nofailover
+        self.clonefrom = clonefrom
+        self.failoverPriority = failoverPriority
+        self.timeline = timeline
+        self.position = position
+        self.checkpointPending = checkpointPending
+        self.kept = kept
+    }
+}
