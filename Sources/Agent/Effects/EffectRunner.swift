@@ -1,0 +1,97 @@
+import HACore
+import Logging
+import NIOConcurrencyHelpers
+
+/// Carries out the effects of decisions: one list at a time, in order, the first failure ends it. An urgent decision's
+/// effects run at once beside it.
+final class EffectRunner: Sendable {
+    private struct State {
+        var running: RunningEffect?
+        var finished: [FinishedEffect] = []
+        var unsettled = false
+        var task: Task<Void, Never>?
+    }
+
+    private let state = NIOLockedValueBox(State())
+    private let effects: EffectHandlers
+    private let wakeup: Wakeup
+    private let logger: Logger
+
+    init(effects: EffectHandlers, wakeup: Wakeup, logger: Logger) {
+        self.effects = effects
+        self.wakeup = wakeup
+        self.logger = logger
+    }
+
+    var running: RunningEffect? { state.withLockedValue { $0.running } }
+
+    /// A change of the lock has an unknown outcome.
+    var unsettled: Bool { state.withLockedValue { $0.unsettled } }
+
+    /// Effects that ended since the last call.
+    func takeFinished() -> [FinishedEffect] {
+        state.withLockedValue { state in
+            defer { state.finished = [] }
+            return state.finished
+        }
+    }
+
+    /// Begins the effects of a decision.
+    func begin(_ decision: Decision) {
+        guard !decision.effects.isEmpty else { return }
+        if decision.urgent {
+            for effect in decision.effects {
+                Task { await self.perform(effect) }
+            }
+            return
+        }
+        let list = decision.effects
+        state.withLockedValue { state in
+            guard state.running == nil, let first = list.first else { return }
+            state.running = RunningEffect(first, since: Instant.now)
+            state.task = Task { await self.perform(list) }
+        }
+    }
+
+    /// Leaves what is running; an effect cut short is derived anew from the next view.
+    func cancel() async {
+        let task = state.withLockedValue { $0.task }
+        task?.cancel()
+        await task?.value
+    }
+
+    private func perform(_ list: [Effect]) async {
+        for effect in list {
+            state.withLockedValue { $0.running = RunningEffect(effect, since: Instant.now) }
+            guard await perform(effect) else { break }
+        }
+        state.withLockedValue { state in
+            state.running = nil
+            state.task = nil
+        }
+        wakeup.signal(urgent: true)
+    }
+
+    @discardableResult
+    private func perform(_ effect: Effect) async -> Bool {
+        let outcome: FinishedEffect.Outcome
+        do {
+            try await effects.carryOut(effect)
+            outcome = .done
+        } catch {
+            outcome = error.isUnknown ? .unknown(error.description) : .failed(error.description)
+            logger.warning("\(effect.name) failed: \(error.description)")
+        }
+        state.withLockedValue { state in
+            state.finished.append(FinishedEffect(effect, outcome, at: Instant.now))
+            switch (effect, outcome) {
+            case (.acquire, .unknown), (.adopt, .unknown), (.replace, .unknown), (.release, .unknown):
+                state.unsettled = true
+            case (.settle, .done): state.unsettled = false
+            default: break
+            }
+        }
+        wakeup.signal(urgent: true)
+        return outcome == .done
+    }
+}

@@ -1,0 +1,190 @@
+import HACore
+import Logging
+import ZooKeeper
+
+/// Why an effect did not succeed: in order, so that the next view says so, or with an outcome nobody knows yet.
+struct EffectFailure: Error, CustomStringConvertible {
+    let description: String
+    let isUnknown: Bool
+
+    init(_ description: String, isUnknown: Bool = false) {
+        self.description = description
+        self.isUnknown = isUnknown
+    }
+}
+
+/// Carries out the lock's transactions and tells the lease guard what they proved.
+struct LockEffects: Sendable {
+    let layout: ZNodeLayout
+    let transactions: LockTransactions
+    let sessions: SessionOwner
+    let guardian: LeaseGuard
+    let keeper: KeeperLink
+
+    /// Enough for a ZooKeeper under load; what is unknown after it is read back.
+    private var deadline: Duration {
+        min(.seconds(2), (guardian.lease?.terms.timeout ?? .seconds(4)) / 2)
+    }
+
+    private func session() throws(EffectFailure) -> (ZooKeeperSession, SessionID) {
+        guard let session = sessions.session, let id = session.connection?.session else {
+            throw EffectFailure("not connected to ZooKeeper")
+        }
+        return (session, id)
+    }
+
+    /// Runs one transaction of the lock; the tree is read anew afterwards, whatever came of it.
+    private func run(
+        _ session: ZooKeeperSession, _ operations: [Operation]
+    ) async throws(EffectFailure) -> [OperationResult] {
+        defer { sessions.markDirty() }
+        do throws(ZooKeeperError) {
+            return try await session.multi(operations, deadline: deadline)
+        } catch {
+            throw EffectFailure(Self.sentence(error), isUnknown: error.outcome == .unknown)
+        }
+    }
+
+    private static func sentence(_ error: ZooKeeperError) -> String {
+        switch error.code {
+        case .nodeExists: "another member was faster"
+        case .badVersion: "the tree changed meanwhile (\(error.path?.description ?? "?"))"
+        default: "\(error)"
+        }
+    }
+
+    private static func nonce() -> String { String(UInt64.random(in: .min ... .max), radix: 16) }
+
+    func acquire(epochVersion: Int64, syncVersion: Version?) async throws(EffectFailure) {
+        let (session, id) = try session()
+        let results = try await run(
+            session,
+            transactions.acquire(
+                epoch: Version(counted: epochVersion), sync: syncVersion, session: id, nonce: Self.nonce()))
+        try lead(epoch: results[0].stat, leader: results[2].stat?.czxid)
+    }
+
+    func replace(epochVersion: Int64) async throws(EffectFailure) {
+        let (session, id) = try session()
+        let results = try await run(
+            session,
+            transactions.replace(epoch: Version(counted: epochVersion), session: id, nonce: Self.nonce()))
+        try lead(epoch: results[0].stat, leader: results[3].stat?.czxid)
+    }
+
+    func adopt(epochVersion: Int64, term: Term) async throws(EffectFailure) {
+        let (session, id) = try session()
+        let results = try await run(
+            session, transactions.adopt(epoch: Version(counted: epochVersion), session: id, nonce: Self.nonce()))
+        try lead(epoch: results[0].stat, leader: term.rawValue)
+    }
+
+    private func lead(epoch: ZNodeStat?, leader czxid: Int64?) throws(EffectFailure) {
+        guard let epoch, let czxid else { throw EffectFailure("ZooKeeper gave no Stat", isUnknown: true) }
+        guardian.lead(
+            Leadership(
+                term: Term(czxid), epochVersion: Int64(epoch.version.rawValue), epochZxid: epoch.mzxid,
+                provedAt: Instant.now))
+    }
+
+    /// Disarm, then the release transaction (lock.md 4.C): the keeper refuses while PostgreSQL may be writable.
+    func release(_ term: Term) async throws(EffectFailure) {
+        guard let leadership = guardian.leadership, leadership.term == term else {
+            throw EffectFailure("the lock of term \(term) is not held any more")
+        }
+        let (session, _) = try session()
+        do { try await keeper.client().disarm() } catch {
+            throw EffectFailure("the keeper did not disarm: \(error)", isUnknown: error.outcome == .unknown)
+        }
+        _ = try await run(session, transactions.release(epoch: Version(counted: leadership.epochVersion)))
+        guardian.standDown()
+    }
+
+    /// Hands the keeper the proved deadline and waits for its answer; later ones follow from the guard by themselves.
+    func arm(_ term: Term) async throws(EffectFailure) {
+        guard let leadership = guardian.leadership, leadership.term == term, let lease = guardian.lease else {
+            throw EffectFailure("the lock of term \(term) is not held any more")
+        }
+        do {
+            try await keeper.client().arm(until: lease.provenUntil, epochZxid: leadership.epochZxid)
+        } catch {
+            throw EffectFailure("the keeper did not arm: \(error)")
+        }
+        guardian.armed(term)
+    }
+
+    /// After an unknown outcome: whatever is still on its way is settled by `sync` on the present connection (4.A3).
+    func settle() async throws(EffectFailure) {
+        let (session, _) = try session()
+        defer { sessions.markDirty() }
+        do throws(ZooKeeperError) {
+            try await session.sync(layout.base, deadline: deadline)
+        } catch {
+            throw EffectFailure("\(error)")
+        }
+    }
+
+    func prepareTree(above highest: Int64) async throws(EffectFailure) {
+        let (session, _) = try session()
+        defer { sessions.markDirty() }
+        do throws(ZooKeeperError) {
+            try await session.multi(transactions.createEpoch(above: highest), deadline: deadline)
+        } catch where error.code == .nodeExists {
+            return
+        } catch {
+            throw EffectFailure("\(error)")
+        }
+    }
+
+    /// A write that only the leader may do: guarded by `epoch` and the mark (rulings, Lock 1).
+    func write(_ path: ZNodePath, _ data: [UInt8], as term: Term?) async throws(EffectFailure) {
+        let (session, _) = try session()
+        var guards: [Operation] = []
+        if let term {
+            guard let leadership = guardian.leadership, leadership.term == term else {
+                throw EffectFailure("the lock of term \(term) is not held any more")
+            }
+            guards = transactions.guards(leadership)
+        }
+        defer { sessions.markDirty() }
+        do throws(ZooKeeperError) {
+            do throws(ZooKeeperError) {
+                try await session.multi(guards + [.set(path, data, .any)], deadline: deadline)
+            } catch where error.code == .noNode && error.path == path {
+                try await session.multi(guards + [.create(path, data, .persistent)], deadline: deadline)
+            }
+        } catch {
+            throw EffectFailure("\(path): \(error)")
+        }
+    }
+
+    /// Creates a znode; false when somebody else has made it first.
+    func claim(_ path: ZNodePath, _ data: [UInt8]) async throws(EffectFailure) -> Bool {
+        let (session, _) = try session()
+        defer { sessions.markDirty() }
+        do throws(ZooKeeperError) {
+            try await session.create(path, data, mode: .persistent, deadline: deadline)
+            return true
+        } catch where error.code == .nodeExists {
+            return false
+        } catch {
+            throw EffectFailure("\(path): \(error)", isUnknown: error.outcome == .unknown)
+        }
+    }
+
+    /// Deletes `initialize` when it is still the empty one of a bootstrap that is given up.
+    func withdrawInitialize() async throws(EffectFailure) {
+        let (session, _) = try session()
+        defer { sessions.markDirty() }
+        do throws(ZooKeeperError) {
+            guard let (data, stat) = try await session.get(layout.initialize, deadline: deadline), data.isEmpty else {
+                return
+            }
+            try await session.delete(layout.initialize, expecting: .exactly(stat.version), deadline: deadline)
+        } catch where error.code == .noNode {
+            return
+        } catch {
+            throw EffectFailure("\(layout.initialize): \(error)")
+        }
+    }
+}

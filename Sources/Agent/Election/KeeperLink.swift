@@ -1,0 +1,128 @@
+import Glibc
+import HACore
+import Logging
+import NIOConcurrencyHelpers
+import PostgresControl
+import SystemPackage
+
+/// The agent's one connection to the keeper, replaced when a keeper had to be started anew.
+///
+/// What the lease path needs of it (extend, lower, fence) never waits.
+final class KeeperLink: Sendable {
+    private struct State {
+        var client: KeeperClient?
+        var status: KeeperStatus?
+        /// The last fence, for the log and for REST.
+        var lastFence: (at: Instant, why: String)?
+    }
+
+    let runtime: RuntimeFolder
+    private let binary: FilePath
+    private let dataDirectory: FilePath
+    private let member: MemberID
+    private let wakeup: Wakeup
+    private let logger: Logger
+    private let state = NIOLockedValueBox(State())
+
+    init(
+        runtime: RuntimeFolder, binary: FilePath, dataDirectory: FilePath, member: MemberID, wakeup: Wakeup,
+        logger: Logger
+    ) {
+        self.runtime = runtime
+        self.binary = binary
+        self.dataDirectory = dataDirectory
+        self.member = member
+        self.wakeup = wakeup
+        self.logger = logger
+    }
+
+    /// Attaches to the keeper of this data directory, starting one if none lives, and stays attached until cancelled.
+    func run() async {
+        while !Task.isCancelled {
+            do {
+                let client = try await KeeperClient.attach(
+                    runtime: runtime, binary: binary, dataDirectory: dataDirectory, member: member.rawValue,
+                    deadline: .seconds(10), logger: logger)
+                state.withLockedValue { $0.client = client }
+                wakeup.signal(urgent: true)
+                await withTaskGroup { group in
+                    group.addTask { await self.consume(client) }
+                    group.addTask { await self.watch(client) }
+                    await group.next()
+                    group.cancelAll()
+                }
+                state.withLockedValue { $0.client = nil }
+                client.close()
+                logger.warning("the keeper is gone, starting another", metadata: ["pid": "\(client.keeperPID)"])
+            } catch {
+                logger.error("cannot attach to the keeper: \(error)")
+            }
+            wakeup.signal(urgent: true)
+            try? await Task.sleep(for: .milliseconds(200), clock: .continuous)
+        }
+    }
+
+    private func consume(_ client: KeeperClient) async {
+        for await event in client.events {
+            switch event {
+            case .postmasterExited(let status):
+                logger.warning("PostgreSQL ended: \(WaitStatus(rawValue: status))")
+            case .fenced(let lateBy, let why):
+                state.withLockedValue { $0.lastFence = (Instant.now, why.rawValue) }
+                logger.critical(
+                    "the keeper stopped PostgreSQL at once (\(why)), \(lateBy.milliseconds) ms after it was due")
+            case .promoteFailed(let reason): logger.error("promotion failed: \(reason)")
+            case .empty, .promoted, .toolEnded: break
+            case .closed: return
+            }
+            wakeup.signal(urgent: true)
+        }
+    }
+
+    /// A keeper that does not answer enforces nothing: it is killed, and so is PostgreSQL (rulings, Lock 9).
+    private func watch(_ client: KeeperClient) async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1), clock: .continuous)
+            guard !Task.isCancelled else { return }
+            do {
+                try await client.ping(deadline: .milliseconds(300))
+            } catch where error.code == .timedOut {
+                // Once more: this process itself may have been stopped meanwhile.
+                do {
+                    try await client.ping(deadline: .milliseconds(300))
+                } catch where error.code == .timedOut {
+                    logger.critical("the keeper does not answer, killing it", metadata: ["pid": "\(client.keeperPID)"])
+                    kill(client.keeperPID, SIGKILL)
+                    return
+                } catch { return }
+            } catch { return }
+        }
+    }
+
+    // MARK: The lease path
+
+    func extend(until end: Instant) { _ = state.withLockedValue { $0.client }?.extend(until: end) }
+    func lower(to end: Instant) { _ = state.withLockedValue { $0.client }?.lower(to: end) }
+    func fence() { _ = state.withLockedValue { $0.client }?.fence() }
+
+    // MARK: The loop
+
+    /// The attached client; throws while there is none.
+    func client() throws(KeeperError) -> KeeperClient {
+        guard let client = state.withLockedValue({ $0.client }) else {
+            throw KeeperError(.closed, outcome: .didNotHappen, "no keeper is attached")
+        }
+        return client
+    }
+
+    /// The keeper's state as it says itself; nil when it does not answer in time.
+    func status() async -> KeeperStatus? {
+        guard let client = try? client() else { return nil }
+        guard let status = try? await client.status(deadline: .milliseconds(500)) else { return nil }
+        state.withLockedValue { $0.status = status }
+        return status
+    }
+
+    /// The last status that was read.
+    var lastStatus: KeeperStatus? { state.withLockedValue { $0.status } }
+}

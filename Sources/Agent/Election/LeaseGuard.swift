@@ -1,0 +1,292 @@
+import Foundation
+import HACore
+import Logging
+import NIOConcurrencyHelpers
+import PostgresControl
+import ZooKeeper
+
+/// Renews the session's lease on a thread of its own and hands each proved deadline to the keeper.
+///
+/// Nothing here waits for SQL, a disk, DNS, a log or a Swift task: the thread submits, the completion on the ZooKeeper
+/// client's thread computes the lease and sends the keeper its deadline (rulings, Lock 4).
+final class LeaseGuard: Sendable {
+    /// What the renewal proves.
+    private enum Role {
+        /// No own znode to write yet.
+        case idle
+        /// Keeps the chain long with writes to `lease/NAME`, so that the lease is ready when the lock is taken.
+        case candidate
+        case leader(Leadership)
+    }
+
+    private struct InFlight {
+        let sentAt: Instant
+        let generation: UInt64
+        var abandoned = false
+    }
+
+    private struct State {
+        var port: RenewalPort?
+        var session: ZooKeeperSession?
+        var lease: AnchoredLease?
+        var candidateNode: ZNodePath?
+        var role = Role.idle
+        /// The keeper answered that it is armed under this leadership: from then on deadlines are sent to it.
+        var armed = false
+        var status: [UInt8] = []
+        var statusMissing = false
+        var inFlight: InFlight?
+        var nextAt = Instant(nanoseconds: 0)
+        var loopWait = Duration.seconds(10)
+        var stopped = false
+        var roundTrip = Duration.zero
+    }
+
+    private let state = NIOLockedValueBox(State())
+    private let work = DispatchSemaphore(value: 0)
+    private let transactions: LockTransactions
+    private let tickTime: Duration?
+    private let keeper: KeeperLink
+    private let wakeup: Wakeup
+
+    init(transactions: LockTransactions, tickTime: Duration?, keeper: KeeperLink, wakeup: Wakeup) {
+        self.transactions = transactions
+        self.tickTime = tickTime
+        self.keeper = keeper
+        self.wakeup = wakeup
+    }
+
+    /// Starts the thread; it ends after `stop()`.
+    func start() {
+        let thread = Thread { [self] in run() }
+        thread.name = "lease"
+        thread.stackSize = 512 * 1024
+        thread.start()
+    }
+
+    func stop() {
+        state.withLockedValue { $0.stopped = true }
+        work.signal()
+    }
+
+    // MARK: What the rest of the agent tells it
+
+    /// A session is connected and owns `lease/NAME`: renew from here on.
+    func use(_ session: ZooKeeperSession, candidateNode: ZNodePath) {
+        state.withLockedValue { state in
+            state.session = session
+            state.port = session.renewals
+            guard let connection = session.renewals.connection else { return }
+            // A lease does not outlive its session, nor does leadership.
+            if state.lease?.session != connection.session.rawValue {
+                state.lease = nil
+                state.armed = false
+                state.role = .idle
+            }
+            note(connection, &state)
+            state.candidateNode = candidateNode
+            if case .idle = state.role { state.role = .candidate }
+        }
+        work.signal()
+    }
+
+    /// The session is over: its lease and its lock are not ours any more. The keeper's deadline stands.
+    func sessionEnded() {
+        state.withLockedValue { state in
+            state.session = nil
+            state.port = nil
+            state.lease = nil
+            state.role = .idle
+            state.armed = false
+            state.inFlight = nil
+        }
+    }
+
+    /// An acknowledged transaction proved the lock: renew it instead of the candidate's znode.
+    func lead(_ leadership: Leadership) {
+        state.withLockedValue { state in
+            state.role = .leader(leadership)
+            state.armed = false
+            state.nextAt = Instant.now
+        }
+        work.signal()
+    }
+
+    /// The lock was released, or is somebody else's: go on as a candidate.
+    func standDown() { state.withLockedValue { Self.standDown(&$0) } }
+
+    private static func standDown(_ state: inout State) {
+        state.role = state.candidateNode == nil ? .idle : .candidate
+        state.armed = false
+    }
+
+    /// The keeper answered that it is armed for this term: deadlines follow.
+    func armed(_ term: Term) {
+        state.withLockedValue { state in
+            guard case .leader(let leadership) = state.role, leadership.term == term else { return }
+            state.armed = true
+            if let lease = state.lease { keeper.extend(until: lease.provenUntil) }
+        }
+    }
+
+    /// Bytes of `status` that the next renewal writes.
+    func setStatus(_ bytes: [UInt8]) { state.withLockedValue { $0.status = bytes } }
+
+    func setLoopWait(_ loopWait: Duration) { state.withLockedValue { $0.loopWait = loopWait } }
+
+    // MARK: What it knows
+
+    var leadership: Leadership? {
+        state.withLockedValue { state in
+            guard case .leader(let leadership) = state.role else { return nil }
+            return leadership
+        }
+    }
+
+    var lease: AnchoredLease? { state.withLockedValue { $0.lease } }
+
+    /// The last renewal found `status` gone.
+    var statusMissing: Bool { state.withLockedValue { $0.statusMissing } }
+
+    /// True while the lock is proved ours with more left than the early stop: what `/primary` needs (rulings, Lock 5).
+    func mayServeWrites(at now: Instant) -> Bool {
+        state.withLockedValue { state in
+            guard case .leader = state.role, let lease = state.lease else { return false }
+            return now < lease.provenUntil - lease.terms.earlyStop
+        }
+    }
+
+    /// Time between sending and acknowledgement of the latest renewal.
+    var lastRoundTrip: Duration { state.withLockedValue { $0.roundTrip } }
+
+    // MARK: The thread
+
+    private func run() {
+        while true {
+            let now = Instant.now
+            let step: (wait: Duration, submit: [Operation]?, abandon: ZooKeeperSession?, port: RenewalPort?)? =
+                state.withLockedValue { state in
+                    if state.stopped { return nil }
+                    if let connection = state.port?.connection { note(connection, &state) }
+                    return plan(now, &state)
+                }
+            guard let step else { return }
+            if let operations = step.submit, let port = step.port { submit(operations, through: port) }
+            if let session = step.abandon { _ = session.abandonConnection() }
+            _ = work.wait(timeout: .now() + .nanoseconds(Int(max(1_000_000, step.wait.nanoseconds))))
+        }
+    }
+
+    private func plan(
+        _ now: Instant, _ state: inout State
+    ) -> (wait: Duration, submit: [Operation]?, abandon: ZooKeeperSession?, port: RenewalPort?) {
+        guard let port = state.port, let lease = state.lease, let connection = port.connection else {
+            return (.milliseconds(200), nil, nil, nil)
+        }
+        if let inFlight = state.inFlight {
+            // A server that vanished silently would outlast a short lease: look elsewhere once (rulings, Lock 6).
+            let patience = lease.terms.timeout / 8 + .milliseconds(100)
+            let overdue = now - inFlight.sentAt
+            if overdue >= patience, !inFlight.abandoned, inFlight.generation == connection.generation {
+                state.inFlight?.abandoned = true
+                return (patience, nil, state.session, nil)
+            }
+            return (max(patience - overdue, .milliseconds(20)), nil, nil, nil)
+        }
+        guard now >= state.nextAt else { return (state.nextAt - now, nil, nil, nil) }
+        let operations: [Operation]
+        switch state.role {
+        case .idle: return (.milliseconds(200), nil, nil, nil)
+        case .candidate:
+            guard let node = state.candidateNode else { return (.milliseconds(200), nil, nil, nil) }
+            operations = [.set(node, [], .any)]
+        case .leader(let leadership):
+            operations = transactions.renew(epoch: Version(counted: leadership.epochVersion), status: state.status)
+        }
+        let interval = lease.terms.renewalInterval(loopWait: state.loopWait)
+        state.inFlight = InFlight(sentAt: now, generation: connection.generation)
+        state.nextAt = now + interval
+        return (interval, operations, nil, port)
+    }
+
+    private func submit(_ operations: [Operation], through port: RenewalPort) {
+        let leadership = self.leadership
+        let accepted = port.submit(operations) { [self] result in finished(result, under: leadership) }
+        if !accepted {
+            state.withLockedValue { state in
+                state.inFlight = nil
+                state.nextAt = Instant.now + .milliseconds(100)
+            }
+        }
+    }
+
+    /// Takes a new connection of the session into account before anything else is concluded from it.
+    private func note(_ connection: Connection, _ state: inout State) {
+        let terms = LeaseTerms(timeout: connection.negotiatedTimeout, tickTime: tickTime)
+        let handshake = Instant(nanoseconds: connection.anchor)
+        guard state.lease != nil else {
+            state.lease = AnchoredLease(
+                session: connection.session.rawValue, terms: terms, generation: connection.generation,
+                handshake: handshake)
+            return
+        }
+        let before = state.lease?.provenUntil
+        state.lease?.reconnected(generation: connection.generation, terms: terms, handshake: handshake)
+        guard state.armed, let before, let after = state.lease?.provenUntil, after != before else { return }
+        // A shorter timeout than before lowers the deadline at once (lock.md 2.4).
+        if after < before { keeper.lower(to: after) } else { keeper.extend(until: after) }
+    }
+
+    /// On the ZooKeeper client's thread: the lease's arithmetic and at most one message to the keeper.
+    private func finished(_ result: RenewalResult, under leadership: Leadership?) {
+        let sentAt = Instant(nanoseconds: result.sentAt)
+        let acknowledgedAt = Instant(nanoseconds: result.completedAt)
+        let armedLockLost: Bool = state.withLockedValue { state in
+            state.inFlight = nil
+            switch result.result {
+            case .success:
+                acknowledged(sentAt, acknowledgedAt, result, &state)
+                return false
+            case .failure(let error):
+                guard case .leader(let current) = state.role, current == leadership else { return false }
+                return failed(error, &state)
+            }
+        }
+        // `leader` is gone or no longer ours: stop now, not at the deadline (lock.md 4.B).
+        if armedLockLost { keeper.fence() }
+        if case .failure = result.result { wakeup.signal(urgent: true) }
+        work.signal()
+    }
+
+    private func acknowledged(
+        _ sentAt: Instant, _ acknowledgedAt: Instant, _ result: RenewalResult, _ state: inout State
+    ) {
+        state.roundTrip = acknowledgedAt - sentAt
+        state.statusMissing = false
+        guard result.isOnOneConnection,
+            state.lease?.acknowledged(
+                sentAt: sentAt, acknowledgedAt: acknowledgedAt, generation: result.submittedOn) == true,
+            state.armed, let end = state.lease?.provenUntil
+        else { return }
+        keeper.extend(until: end)
+    }
+
+    /// Returns true when PostgreSQL has to be stopped at once.
+    private func failed(_ error: ZooKeeperError, _ state: inout State) -> Bool {
+        guard error.code == .noNode || error.code == .badVersion else { return false }
+        switch error.failedOperation {
+        case LockTransactions.renewEpochIndex:
+            // Nothing moves: the loop reads and adopts, or finds another leader.
+            Self.standDown(&state)
+            return false
+        case LockTransactions.renewLeaderIndex:
+            let armed = state.armed
+            Self.standDown(&state)
+            return armed
+        case LockTransactions.renewStatusIndex:
+            state.statusMissing = true
+            return false
+        default: return false
+        }
+    }
+}

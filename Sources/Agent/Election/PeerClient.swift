@@ -1,0 +1,59 @@
+import AdminModel
+import AsyncHTTPClient
+import HACore
+import Logging
+import NIOCore
+
+/// Asks the other members where they are, the way Patroni's members do: `GET` of their `api_url` (contract 2.3, 4.4).
+struct PeerClient: Sendable {
+    /// Rulings, Lock 15.
+    static let deadline = Duration.milliseconds(120)
+
+    private let client: HTTPClient
+
+    init(client: HTTPClient) { self.client = client }
+
+    /// Asks everybody at once; who does not answer in time is absent from the answers.
+    func ask(_ members: [(name: MemberID, record: MemberRecord)]) async -> PeerRound {
+        let askedAt = Instant.now
+        return await withTaskGroup(of: (MemberID, PeerRound.Answer?).self) { group in
+            var asked: Set<MemberID> = []
+            for (name, record) in members {
+                guard let url = record.apiURL else { continue }
+                asked.insert(name)
+                group.addTask { (name, await answer(from: url)) }
+            }
+            var answers: [MemberID: PeerRound.Answer] = [:]
+            for await (name, answer) in group { answers[name] = answer }
+            return PeerRound(askedAt: askedAt, asked: asked, answers: answers)
+        }
+    }
+
+    private func answer(from url: String) async -> PeerRound.Answer? {
+        do {
+            let response = try await client.execute(
+                HTTPClientRequest(url: url), timeout: .nanoseconds(Self.deadline.nanoseconds))
+            let body = try await response.body.collect(upTo: 1 << 20)
+            return PeerRound.Answer(status: try JSONParser.parse(Array(buffer: body)))
+        } catch {
+            return nil
+        }
+    }
+}
+
+extension PeerRound.Answer {
+    /// What a member's status JSON says; nil when it has no position, which counts as unreachable.
+    init?(status: JSONValue) {
+        guard let wal = (status["wal"] ?? status["xlog"])?.asObject else { return nil }
+        func position(_ key: String) -> UInt64 { wal[key]?.asInt.flatMap { UInt64(exactly: $0) } ?? 0 }
+        let role = MemberRole(json: status["role"])
+        let tags = Tags(status["tags"]?.asObject ?? [:])
+        let inRecovery = !wal.contains("location") && role != .primary
+        self.init(
+            inRecovery: inRecovery,
+            position: LSN(inRecovery ? max(position("received_location"), position("replayed_location")) : position("location")),
+            timeline: status["timeline"]?.asInt.flatMap { UInt32(exactly: $0) }.map(Timeline.init(_:)),
+            nofailover: tags.nofailover, failoverPriority: tags.failoverPriority,
+            disabled: status["watchdog_failed"]?.asBool == true)
+    }
+}

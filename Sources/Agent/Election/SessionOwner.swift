@@ -1,0 +1,169 @@
+import HACore
+import Logging
+import NIOConcurrencyHelpers
+import ZooKeeper
+
+/// Owns the one ZooKeeper session of the agent, opens a new one after an expiry, and keeps its lease znode.
+final class SessionOwner: Sendable {
+    private struct State {
+        var session: ZooKeeperSession?
+        var coordination = Coordination.never
+        /// The tree has changed since it was last read, as far as watches tell.
+        var dirty = true
+        var isPrepared = false
+    }
+
+    private let configuration: ZooKeeperConfiguration
+    private let layout: ZNodeLayout
+    private let me: MemberID
+    private let guardian: LeaseGuard
+    private let wakeup: Wakeup
+    private let logger: Logger
+    private let state = NIOLockedValueBox(State())
+
+    init(
+        configuration: ZooKeeperConfiguration, layout: ZNodeLayout, me: MemberID, guardian: LeaseGuard,
+        wakeup: Wakeup, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.layout = layout
+        self.me = me
+        self.guardian = guardian
+        self.wakeup = wakeup
+        self.logger = logger
+    }
+
+    /// The session, once it has connected and its lease znode stands; nil while there is none.
+    var session: ZooKeeperSession? { state.withLockedValue { $0.isPrepared ? $0.session : nil } }
+
+    var coordination: Coordination {
+        state.withLockedValue { $0.coordination == .connected && !$0.isPrepared ? .uncertain : $0.coordination }
+    }
+
+    /// The tree has to be read again.
+    func markDirty() { state.withLockedValue { $0.dirty = true } }
+
+    /// Tells whether the tree changed since the last call, and takes note that it is being read.
+    func takeDirty() -> Bool {
+        state.withLockedValue { state in
+            defer { state.dirty = false }
+            return state.dirty
+        }
+    }
+
+    /// Opens sessions one after the other until cancelled; then closes the last.
+    func run() async {
+        var pause = Duration.milliseconds(200)
+        while !Task.isCancelled {
+            do {
+                let session = try await ZooKeeperSession.open(configuration, logger: logger)
+                pause = .milliseconds(200)
+                state.withLockedValue { $0.session = session }
+                await serve(session)
+                // A session of ours ends its locks with it: by now PostgreSQL is not writable or the keeper sees to it.
+                guardian.sessionEnded()
+                state.withLockedValue { state in
+                    state.session = nil
+                    state.isPrepared = false
+                    state.coordination = .expired
+                    state.dirty = true
+                }
+                await session.close()
+            } catch {
+                logger.error(
+                    "cannot open a ZooKeeper session to \(configuration.hosts), trying again in \(pause): \(error)")
+                try? await Task.sleep(for: pause, clock: .continuous)
+                pause = min(pause * 2, .seconds(5))
+            }
+            wakeup.signal(urgent: true)
+        }
+    }
+
+    /// Consumes the session's events until it is over.
+    private func serve(_ session: ZooKeeperSession) async {
+        var preparation: Task<Void, Never>?
+        defer { preparation?.cancel() }
+        let complaint = Task { await complainUnlessConnected(session) }
+        defer { complaint.cancel() }
+        for await event in session.events {
+            switch event {
+            case .connected(let connection):
+                logger.info(
+                    "connected to ZooKeeper",
+                    metadata: [
+                        "session": "\(connection.session)", "timeout_ms": "\(connection.negotiatedTimeout.milliseconds)",
+                    ])
+                let isFirst = state.withLockedValue { state in
+                    state.coordination = .connected
+                    state.dirty = true
+                    return !state.isPrepared
+                }
+                if isFirst {
+                    preparation?.cancel()
+                    preparation = Task { await self.prepare(session) }
+                }
+                wakeup.signal(urgent: true)
+            case .disconnected:
+                logger.warning("disconnected from ZooKeeper, looking for another server")
+                state.withLockedValue { $0.coordination = .uncertain }
+                wakeup.signal(urgent: true)
+            case .expired:
+                logger.error("the ZooKeeper session has expired, opening another")
+                return
+            case .authenticationFailed:
+                logger.error("ZooKeeper refused the authentication of zookeeper.auth_data")
+                return
+            case .closed: return
+            case .node(_, let path):
+                state.withLockedValue { $0.dirty = true }
+                wakeup.signal(urgent: path == layout.leader)
+            }
+        }
+    }
+
+    private func complainUnlessConnected(_ session: ZooKeeperSession) async {
+        while session.connection == nil, !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(10), clock: .continuous)
+            guard session.connection == nil, !Task.isCancelled else { return }
+            logger.error("no ZooKeeper server of \(configuration.hosts) answers, still trying; PostgreSQL is untouched")
+        }
+    }
+
+    /// Makes what every agent makes at its start, and this session's own lease znode.
+    private func prepare(_ session: ZooKeeperSession) async {
+        var pause = Duration.milliseconds(50)
+        while !Task.isCancelled {
+            do {
+                guard let id = session.connection?.session else { throw ZooKeeperError(.connectionLoss) }
+                let deadline = Duration.seconds(2)
+                for parent in [layout.members, layout.leases] {
+                    try await session.createParents(parent, deadline: deadline)
+                }
+                for (path, empty) in [(layout.status, "{}"), (layout.sync, "{}")] {
+                    try await Self.ensure(path, Array(empty.utf8), .persistent, session, deadline)
+                }
+                // One for each session: the end of a session must show even while a predecessor's znode is left.
+                let lease = try layout.lease(MemberID("\(me).\(String(UInt64(bitPattern: id.rawValue), radix: 16))"))
+                try await Self.ensure(lease, [], .ephemeral, session, deadline)
+                state.withLockedValue { $0.isPrepared = true }
+                guardian.use(session, candidateNode: lease)
+                wakeup.signal(urgent: true)
+                return
+            } catch {
+                logger.warning("cannot prepare the tree below \(layout.base): \(error)")
+                try? await Task.sleep(for: pause, clock: .continuous)
+                pause = min(pause * 2, .seconds(2))
+            }
+        }
+    }
+
+    private static func ensure(
+        _ path: ZNodePath, _ data: [UInt8], _ mode: CreateMode, _ session: ZooKeeperSession, _ deadline: Duration
+    ) async throws(ZooKeeperError) {
+        do throws(ZooKeeperError) {
+            try await session.create(path, data, mode: mode, deadline: deadline)
+        } catch where error.code == .nodeExists {
+            return
+        }
+    }
+}

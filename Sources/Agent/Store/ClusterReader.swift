@@ -1,0 +1,170 @@
+import AdminModel
+import HACore
+import Logging
+import ZooKeeper
+
+/// One consistent read of the tree, which also sets all watches anew.
+struct ClusterReader: Sendable {
+    let layout: ZNodeLayout
+    private let lastGood: LastGood
+
+    init(layout: ZNodeLayout, logger: Logger) {
+        self.layout = layout
+        lastGood = LastGood(logger: logger)
+    }
+
+    private struct Member: Sendable {
+        var name: MemberID
+        var record: MemberRecord
+        var session: Int64?
+    }
+
+    /// - Parameter deadline: for each of the three round trips.
+    /// - Throws: `ZooKeeperError` when any read fails: nothing is concluded from half a tree.
+    func read(_ session: ZooKeeperSession, deadline: Duration) async throws(ZooKeeperError) -> TreeSnapshot {
+        let readAt = Instant.now
+        guard let connection = session.connection else { throw ZooKeeperError(.connectionLoss, outcome: .didNotHappen) }
+        // `leader` first: sessions that are read after it and are gone prove its absence (lock.md M2).
+        let leader = try await getOrWatch(layout.leader, session, deadline)
+        let top = try await readTop(session, deadline)
+        let (members, leaseOwners) = try await readMembers(session, leader.map { Self.name($0.data) }, top, deadline)
+
+        var view = StoreView(session: connection.session.rawValue, readAt: readAt)
+        view.leader = leader.flatMap { data, stat in
+            data.isEmpty
+                ? nil
+                : StoreView.Leader(
+                    member: Self.name(data), term: Term(stat.czxid), session: stat.ephemeralOwner?.rawValue ?? 0,
+                    version: Int64(stat.version.rawValue))
+        }
+        view.epoch = top.epoch.map { data, stat in
+            StoreView.Epoch(
+                version: Int64(stat.version.rawValue), zxid: stat.mzxid, holder: EpochRecord(znode: data).holder)
+        }
+        view.initialize = Self.initialize(top.initialize?.data)
+        for member in members {
+            guard let session = member.session else { continue }
+            view.members[member.name] = MemberView(member.record, session: session)
+            view.highestEpochVersion = max(view.highestEpochVersion, member.record.matriarch?.epoch ?? 0)
+        }
+        view.livingSessions = Set(members.compactMap(\.session)).union(leaseOwners)
+
+        let status = top.status.flatMap { lastGood.read(layout.status, $0.data, $0.stat, StatusRecord.init(znode:)) }
+        let history = top.history.flatMap { lastGood.read(layout.history, $0.data, $0.stat, HistoryRecord.init(znode:)) }
+        let config = top.config.flatMap { found in
+            lastGood.read(layout.config, found.data, found.stat) { (data) throws(JSONError) -> JSONObject in
+                guard let object = try JSONParser.parse(data).asObject else {
+                    throw JSONError(code: .syntax, offset: 0, reason: "not an object")
+                }
+                return object
+            }
+        }
+        let sync = top.sync.flatMap { lastGood.read(layout.sync, $0.data, $0.stat, SyncRecord.init(znode:)) }
+        let failover = top.failover.flatMap {
+            lastGood.read(layout.failover, $0.data, $0.stat, FailoverRecord.init(znode:))
+        }
+        view.hasConfig = config != nil
+        view.optime = status?.optime
+        view.historyTimeline = history?.clusterTimeline
+        return TreeSnapshot(
+            view: view, members: members.map { ($0.name, $0.record) }, config: config,
+            configZxid: top.config?.stat.mzxid, status: status, sync: sync ?? SyncRecord(),
+            syncVersion: top.sync?.stat.version, history: history, failover: failover ?? FailoverRecord())
+    }
+
+    private typealias Found = (data: [UInt8], stat: ZNodeStat)
+
+    private struct Top: Sendable {
+        var epoch, initialize, config, status, sync, history, failover: Found?
+        var members, leases: [String]
+    }
+
+    private func readTop(_ session: ZooKeeperSession, _ deadline: Duration) async throws(ZooKeeperError) -> Top {
+        let layout = layout
+        do {
+            async let epoch = session.get(layout.epoch, deadline: deadline)
+            async let initialize = getOrWatch(layout.initialize, session, deadline)
+            async let config = getOrWatch(layout.config, session, deadline)
+            async let status = session.get(layout.status, deadline: deadline)
+            async let sync = session.get(layout.sync, deadline: deadline)
+            async let history = session.get(layout.history, deadline: deadline)
+            async let failover = getOrWatch(layout.failover, session, deadline)
+            async let members = session.children(layout.members, watch: true, deadline: deadline)
+            async let leases = session.children(layout.leases, deadline: deadline)
+            return Top(
+                epoch: try await epoch, initialize: try await initialize, config: try await config,
+                status: try await status, sync: try await sync, history: try await history,
+                failover: try await failover, members: try await members ?? [], leases: try await leases ?? [])
+        } catch let error as ZooKeeperError {
+            throw error
+        } catch {
+            throw ZooKeeperError(.cancelled, outcome: .didNotHappen)
+        }
+    }
+
+    private func readMembers(
+        _ session: ZooKeeperSession, _ leader: MemberID?, _ top: Top, _ deadline: Duration
+    ) async throws(ZooKeeperError) -> ([Member], [Int64]) {
+        do {
+            return try await withThrowingTaskGroup(of: (Member?, Int64?).self) { group in
+                for name in top.members {
+                    guard let path = try? layout.member(MemberID(name)) else { continue }
+                    let isLeader = leader?.rawValue == name
+                    group.addTask {
+                        guard let (data, stat) = try await session.get(path, watch: isLeader, deadline: deadline)
+                        else { return (nil, nil) }
+                        let record = lastGood.read(path, data, stat, MemberRecord.init(znode:)) ?? MemberRecord()
+                        return (Member(name: MemberID(name), record: record, session: stat.ephemeralOwner?.rawValue), nil)
+                    }
+                }
+                for name in top.leases {
+                    guard let path = try? layout.lease(MemberID(name)) else { continue }
+                    group.addTask { (nil, try await session.exists(path, deadline: deadline)?.ephemeralOwner?.rawValue) }
+                }
+                var members: [Member] = []
+                var owners: [Int64] = []
+                for try await (member, owner) in group {
+                    if let member { members.append(member) }
+                    if let owner { owners.append(owner) }
+                }
+                return (members.sorted { $0.name < $1.name }, owners)
+            }
+        } catch let error as ZooKeeperError {
+            throw error
+        } catch {
+            throw ZooKeeperError(.cancelled, outcome: .didNotHappen)
+        }
+    }
+
+
+    private func getOrWatch(
+        _ path: ZNodePath, _ session: ZooKeeperSession, _ deadline: Duration
+    ) async throws(ZooKeeperError) -> Found? {
+        // A get of a missing znode sets no watch: exists does, and a znode made in between is read at its event.
+        if let found = try await session.get(path, watch: true, deadline: deadline) { return found }
+        guard try await session.exists(path, watch: true, deadline: deadline) != nil else { return nil }
+        return try await session.get(path, watch: true, deadline: deadline)
+    }
+
+    private static func name(_ data: [UInt8]) -> MemberID { MemberID(String(decoding: data, as: UTF8.self)) }
+
+    private static func initialize(_ data: [UInt8]?) -> StoreView.Initialize {
+        guard let data else { return .absent }
+        if data.isEmpty { return .inProgress }
+        let text = String(decoding: data.prefix(64), as: UTF8.self)
+        return SystemIdentifier(text).map { .done($0) } ?? .invalid(text)
+    }
+}
+
+extension MemberView {
+    /// What a member's record says, in the core's terms.
+    init(_ record: MemberRecord, session: Int64) {
+        self.init(
+            session: session, reachable: record.apiURL != nil,
+            isPrimary: record.role == .primary && record.state == .running,
+            isRunning: record.state == .running, nofailover: record.tags.nofailover, clonefrom: record.tags.clonefrom,
+            failoverPriority: record.tags.failoverPriority, timeline: record.timeline, position: record.walPosition,
+            checkpointPending: record.checkpointAfterPromote == false,
+            kept: record.matriarch?.keeper == .attached)
+    }
+}

@@ -1,0 +1,35 @@
+public import HACore
+public import ZooKeeper
+
+/// Every path of a cluster's tree (contract/patroni.md 1.2), and the two of our own: `epoch` and `lease/NAME`.
+public struct ZNodeLayout: Hashable, Sendable {
+    public let base: ZNodePath
+    public let members, leader, initialize, config, status, sync, failover, history: ZNodePath
+    /// Moved by each change of the lock; its version is what guarded writes expect (design/lock.md 3).
+    public let epoch: ZNodePath
+    /// Keeps `epoch` from being removed by anything but a recursive delete.
+    public let epochKeep: ZNodePath
+    /// Parent of the candidates' own lease znodes (lock.md 2.5).
+    public let leases: ZNodePath
+
+    /// - Throws: `ZooKeeperError` `.invalidPath` when namespace or scope do not make a valid path.
+    public init(namespace: String, scope: String) throws(ZooKeeperError) {
+        let parts = namespace.split(separator: "/") + scope.split(separator: "/")
+        base = try ZNodePath("/" + parts.joined(separator: "/"))
+        members = try base.child("members")
+        leader = try base.child("leader")
+        initialize = try base.child("initialize")
+        config = try base.child("config")
+        status = try base.child("status")
+        sync = try base.child("sync")
+        failover = try base.child("failover")
+        history = try base.child("history")
+        epoch = try base.child("epoch")
+        epochKeep = try epoch.child("keep")
+        leases = try base.child("lease")
+    }
+
+    /// - Throws: `.invalidPath` when the name is no path component.
+    public func member(_ name: MemberID) throws(ZooKeeperError) -> ZNodePath { try members.child(name.rawValue) }
+    public func lease(_ name: MemberID) throws(ZooKeeperError) -> ZNodePath { try leases.child(name.rawValue) }
+}
