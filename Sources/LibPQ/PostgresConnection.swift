@@ -50,6 +50,7 @@ public actor PostgresConnection {
     /// - Parameter deadline: counted from this call. When it passes, the server is asked to cancel, the connection is
     ///   closed, and the outcome is unknown; passed before the statement was sent, it did not happen.
     /// - Throws: `.server` with the SQLSTATE, `.timedOut`, `.connectionLost`, `.closed`.
+    @discardableResult
     public nonisolated func query(
         _ sql: String, _ parameters: [String?] = [], deadline: Duration
     ) async throws(PostgresError) -> QueryResult {
