@@ -1,0 +1,91 @@
+import Foundation
+import Logging
+import Subprocess
+import SystemPackage
+
+/// How a client comes to its connection: connect, start a keeper if none listens, say hello.
+struct KeeperAttachment {
+    let runtime: RuntimeFolder
+    let binary: FilePath
+    let dataDirectory: FilePath
+    let member: String
+    let logger: Logger
+
+    func run(deadline: Duration) async throws(KeeperError) -> KeeperClient {
+        let end = ContinuousClock.now + deadline
+        var descriptor = try connect()
+        while descriptor == nil {
+            guard ContinuousClock.now < end else {
+                throw KeeperError(.timedOut, outcome: .didNotHappen, "no keeper listens at \(runtime.keeperSocket)")
+            }
+            try await startKeeper()
+            descriptor = try connect()
+            if descriptor == nil {
+                do { try await Task.sleep(for: .milliseconds(10)) } catch {
+                    throw KeeperError(.cancelled, outcome: .didNotHappen, "attaching was given up")
+                }
+            }
+        }
+        guard let descriptor else { preconditionFailure("the loop above ends with a descriptor") }
+        let connection = KeeperConnection(descriptor: descriptor, logger: logger)
+        do throws(KeeperError) {
+            let fields = try await connection.request("attach", [member], deadline: max(.zero, end - .now))
+            guard let pid = fields.first.flatMap({ Int32($0) }) else {
+                throw KeeperError(.garbled, outcome: .unknown, "the keeper did not name its pid")
+            }
+            return KeeperClient(keeperPID: pid, connection: connection)
+        } catch {
+            connection.close()
+            throw error
+        }
+    }
+
+    /// nil when nobody listens.
+    private func connect() throws(KeeperError) -> Int32? {
+        let descriptor = socket(
+            AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        guard descriptor >= 0 else {
+            throw KeeperError(.unreachable, outcome: .didNotHappen, "socket: \(String(cString: strerror(errno)))")
+        }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let path = Array(runtime.keeperSocket.string.utf8)
+        guard path.count <= RuntimeFolder.longestSocketPath else {
+            _ = Glibc.close(descriptor)
+            throw KeeperError(
+                .runtimeFolder, outcome: .didNotHappen,
+                "\(runtime.keeperSocket) is longer than \(RuntimeFolder.longestSocketPath) bytes")
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path) }
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        if result == 0 { return descriptor }
+        let failure = errno
+        _ = Glibc.close(descriptor)
+        if failure == ENOENT || failure == ECONNREFUSED || failure == EAGAIN { return nil }
+        throw KeeperError(
+            .unreachable, outcome: .didNotHappen, "\(runtime.keeperSocket): \(String(cString: strerror(failure)))")
+    }
+
+    /// The keeper forks into a session of its own; this returns when it listens. PostgreSQL inherits our stderr.
+    private func startKeeper() async throws(KeeperError) {
+        let arguments = ["start", "--runtime", runtime.path.string, "--data", dataDirectory.string]
+        do {
+            let result = try await Subprocess.run(
+                .path(binary), arguments: Arguments(arguments), environment: .custom([:]),
+                output: .string(limit: 4096), error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
+            guard case .exited(0) = result.terminationStatus else {
+                let said = result.standardOutput.trimmingCharacters(in: .whitespacesAndNewlines)
+                throw KeeperError(
+                    .unreachable, outcome: .didNotHappen, "\(binary) start: \(result.terminationStatus): \(said)")
+            }
+        } catch let error as KeeperError {
+            throw error
+        } catch {
+            throw KeeperError(.unreachable, outcome: .didNotHappen, "\(binary) start: \(error)")
+        }
+    }
+}
