@@ -1,4 +1,4 @@
-import Foundation
+import Dispatch
 import HACore
 import Logging
 import NIOConcurrencyHelpers
@@ -58,10 +58,7 @@ final class LeaseGuard: Sendable {
 
     /// Starts the thread; it ends after `stop()`.
     func start() {
-        let thread = Thread { [self] in run() }
-        thread.name = "lease"
-        thread.stackSize = 512 * 1024
-        thread.start()
+        startThread(named: "lease") { [self] in run() }
     }
 
     func stop() {

@@ -109,7 +109,7 @@ let replicaRules: [Rule] = [
     },
     Rule("replica.starting", "The standby does not answer yet.") { s in
         guard s.otherLeader != nil, s.local.isRunning, s.local.sql == nil else { return nil }
-        return Conclusion("Still starting up as a standby.", recheckAfter: .milliseconds(250))
+        return Conclusion("Still starting up as a standby.", recheckAfter: .milliseconds(50))
     },
     Rule("replica.retarget", "The standby does not follow this leader in this term yet.") { s in
         guard let leader = s.otherLeader, s.local.isRunning,
