@@ -129,7 +129,7 @@ struct LockEffects: Sendable {
         defer { sessions.markDirty() }
         do throws(ZooKeeperError) {
             try await session.multi(transactions.createEpoch(above: highest), deadline: deadline)
-        } catch where error.code == .nodeExists {
+        } catch  where error.code == .nodeExists {
             return
         } catch {
             throw EffectFailure("\(error)")
@@ -150,7 +150,7 @@ struct LockEffects: Sendable {
         do throws(ZooKeeperError) {
             do throws(ZooKeeperError) {
                 try await session.multi(guards + [.set(path, data, .any)], deadline: deadline)
-            } catch where error.code == .noNode && error.path == path {
+            } catch  where error.code == .noNode && error.path == path {
                 try await session.multi(guards + [.create(path, data, .persistent)], deadline: deadline)
             }
         } catch {
@@ -179,7 +179,7 @@ struct LockEffects: Sendable {
                 try await session.delete(layout.initialize, expecting: .exactly(stat.version), deadline: deadline)
             }
             try await session.delete(layout.bootstrap, expecting: .any, deadline: deadline)
-        } catch where error.code == .noNode {
+        } catch  where error.code == .noNode {
             return
         } catch {
             throw EffectFailure("\(layout.initialize): \(error)")

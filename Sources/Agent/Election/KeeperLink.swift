@@ -86,11 +86,11 @@ final class KeeperLink: Sendable {
             guard !Task.isCancelled else { return }
             do {
                 try await client.ping(deadline: .milliseconds(300))
-            } catch where error.code == .timedOut {
+            } catch  where error.code == .timedOut {
                 // Once more: this process itself may have been stopped meanwhile.
                 do {
                     try await client.ping(deadline: .milliseconds(300))
-                } catch where error.code == .timedOut {
+                } catch  where error.code == .timedOut {
                     logger.critical("the keeper does not answer, killing it", metadata: ["pid": "\(client.keeperPID)"])
                     kill(client.keeperPID, SIGKILL)
                     return

@@ -91,7 +91,8 @@ final class SessionOwner: Sendable {
                 logger.info(
                     "connected to ZooKeeper",
                     metadata: [
-                        "session": "\(connection.session)", "timeout_ms": "\(connection.negotiatedTimeout.milliseconds)",
+                        "session": "\(connection.session)",
+                        "timeout_ms": "\(connection.negotiatedTimeout.milliseconds)",
                     ])
                 let isFirst = state.withLockedValue { state in
                     state.coordination = .connected
@@ -162,7 +163,7 @@ final class SessionOwner: Sendable {
     ) async throws(ZooKeeperError) {
         do throws(ZooKeeperError) {
             try await session.create(path, data, mode: mode, deadline: deadline)
-        } catch where error.code == .nodeExists {
+        } catch  where error.code == .nodeExists {
             return
         }
     }

@@ -64,7 +64,8 @@ struct LocalServer: Sendable {
     func superuserConnection(applicationName: String) -> ConnectionInfo {
         let local = settings.local.postgresql
         let account = local.superuser
-        let host = local.listen.hosts.first.map { ["*", "0.0.0.0", "::"].contains($0) ? "127.0.0.1" : $0 } ?? "127.0.0.1"
+        let host =
+            local.listen.hosts.first.map { ["*", "0.0.0.0", "::"].contains($0) ? "127.0.0.1" : $0 } ?? "127.0.0.1"
         var info = ConnectionInfo([
             ("host", host), ("port", String(local.listen.port)), ("dbname", settings.postgres.database),
             ("user", account.username ?? "postgres"), ("application_name", applicationName),
@@ -187,7 +188,7 @@ struct ConnectionURL: Hashable, Sendable {
     let port: Int
 
     init?(_ url: String) {
-        guard let scheme = url.range(of: "://") else { return nil }
+        guard let scheme = url.firstRange(of: "://") else { return nil }
         let authority = url[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" }
         let address = authority.split(separator: "@").last ?? authority
         guard let parsed = HostPort(String(address), defaultPort: 5432), !parsed.host.isEmpty else { return nil }

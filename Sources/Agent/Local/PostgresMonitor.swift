@@ -24,7 +24,9 @@ actor PostgresMonitor {
     ///   - postmaster: the pid of the present one: an answer of an earlier server is none.
     ///   - deadline: for a new question. When it passes, nil.
     func status(postmaster: Int32, maxAge age: Duration, deadline: Duration) async -> ServerStatus? {
-        if let latest, latest.postmaster == postmaster, Instant.now - latest.status.sql.at <= age { return latest.status }
+        if let latest, latest.postmaster == postmaster, Instant.now - latest.status.sql.at <= age {
+            return latest.status
+        }
         if let inFlight { return await inFlight.value }
         let task = Task { await self.ask(postmaster, deadline) }
         inFlight = task

@@ -1,4 +1,5 @@
 import AdminModel
+import CPlatform
 import Glibc
 import HACore
 import SystemPackage

@@ -26,7 +26,9 @@ struct LocalDescription: Hashable {
         case .empty, .unusable, .unfinished: if local.process == .absent { return .uninitialized }
         case .ready: break
         }
-        if let sql = local.sql, local.isRunning { return sql.inRecovery ? (local.promoteRequested ? .promoted : .replica) : .primary }
+        if let sql = local.sql, local.isRunning {
+            return sql.inRecovery ? (local.promoteRequested ? .promoted : .replica) : .primary
+        }
         if case .running(as: .primary) = local.process { return .primary }
         return wasPrimary && !local.isRunning ? .demoted : .replica
     }
@@ -90,19 +92,19 @@ actor MemberPublisher {
                 do throws(ZooKeeperError) {
                     try await session.set(path, data, expecting: .any, deadline: deadline)
                     return
-                } catch where error.code == .noNode { written = nil }
+                } catch  where error.code == .noNode { written = nil }
             }
             // Another session's, ours before a restart: it has to be this session's, so that it ends with it.
             if let stat = try await session.exists(path, deadline: deadline), stat.ephemeralOwner != id {
                 logger.info("Recreating the member ZNode due to ownership mismatch")
                 do throws(ZooKeeperError) {
                     try await session.delete(path, expecting: .exactly(stat.version), deadline: deadline)
-                } catch where error.code == .noNode {}
+                } catch  where error.code == .noNode {}
             }
             do throws(ZooKeeperError) {
                 try await session.create(path, data, mode: .ephemeral, deadline: deadline)
                 return
-            } catch where error.code == .nodeExists {
+            } catch  where error.code == .nodeExists {
                 try await session.set(path, data, expecting: .any, deadline: deadline)
                 return
             }

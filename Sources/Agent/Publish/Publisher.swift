@@ -66,7 +66,8 @@ actor Publisher {
         }
     }
 
-    private func post(_ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?) {
+    private func post(_ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?)
+    {
         let config = settings.local
         board.post(
             AgentStatus(

@@ -32,7 +32,9 @@ actor SlotMaintenance {
     }
 
     /// Brings the slots of this server in line with the members. One round at a time; a failure waits for the next.
-    func maintain(members: [(name: MemberID, record: MemberRecord)], isLeader: Bool, status: StatusRecord?, own: LSN) async {
+    func maintain(members: [(name: MemberID, record: MemberRecord)], isLeader: Bool, status: StatusRecord?, own: LSN)
+        async
+    {
         let values = settings.dynamic.values
         guard values.useSlots, !running, isLeader || values.memberSlotsTTL > 0 else { return }
         running = true

@@ -100,7 +100,8 @@ struct ClusterReader: Sendable {
             return Top(
                 epoch: try await epoch, initialize: try await initialize, config: try await config,
                 status: try await status, sync: try await sync, history: try await history,
-                failover: try await failover, bootstrap: try await bootstrap, members: try await members ?? [], leases: try await leases ?? [])
+                failover: try await failover, bootstrap: try await bootstrap, members: try await members ?? [],
+                leases: try await leases ?? [])
         } catch let error as ZooKeeperError {
             throw error
         } catch {
@@ -120,12 +121,16 @@ struct ClusterReader: Sendable {
                         guard let (data, stat) = try await session.get(path, watch: isLeader, deadline: deadline)
                         else { return (nil, nil) }
                         let record = lastGood.read(path, data, stat) { try MemberRecord(znode: $0) } ?? MemberRecord()
-                        return (Member(name: MemberID(name), record: record, session: stat.ephemeralOwner?.rawValue), nil)
+                        return (
+                            Member(name: MemberID(name), record: record, session: stat.ephemeralOwner?.rawValue), nil
+                        )
                     }
                 }
                 for name in top.leases {
                     guard let path = try? layout.lease(MemberID(name)) else { continue }
-                    group.addTask { (nil, try await session.exists(path, deadline: deadline)?.ephemeralOwner?.rawValue) }
+                    group.addTask {
+                        (nil, try await session.exists(path, deadline: deadline)?.ephemeralOwner?.rawValue)
+                    }
                 }
                 var members: [Member] = []
                 var owners: [Int64] = []
@@ -141,7 +146,6 @@ struct ClusterReader: Sendable {
             throw ZooKeeperError(.cancelled, outcome: .didNotHappen)
         }
     }
-
 
     private func getOrWatch(
         _ path: ZNodePath, _ session: ZooKeeperSession, _ deadline: Duration
