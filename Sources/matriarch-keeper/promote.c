@@ -13,6 +13,7 @@ enum { PROMOTER_TOO_LATE = 200 };
 struct refusal promote(int64_t zxid, const char *file, struct owed owed) {
     if (!postmaster_lives() || K.pm.report_fd >= 0)
         return (struct refusal){"not-running", "no standby is running"};
+    if (K.pm.stop_requested || K.pm.fenced) return (struct refusal){"not-running", "the standby is being stopped"};
     if (K.pm.role != ROLE_STANDBY) return (struct refusal){"not-standby", "it was not started as a standby"};
     struct refusal refusal = lease_allows_primary(zxid);
     if (refusal.code != NULL) return refusal;
