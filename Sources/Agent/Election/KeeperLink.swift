@@ -53,6 +53,7 @@ final class KeeperLink: Sendable {
                 }
                 state.withLockedValue { $0.client = nil }
                 client.close()
+                if Task.isCancelled { return }
                 logger.warning("the keeper is gone, starting another", metadata: ["pid": "\(client.keeperPID)"])
             } catch {
                 logger.error("cannot attach to the keeper: \(error)")
@@ -98,6 +99,9 @@ final class KeeperLink: Sendable {
             } catch { return }
         }
     }
+
+    /// Leaves the keeper, which ends by itself once PostgreSQL is gone.
+    func close() { state.withLockedValue { $0.client }?.close() }
 
     // MARK: The lease path
 

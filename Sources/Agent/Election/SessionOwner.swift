@@ -79,6 +79,15 @@ final class SessionOwner: Sendable {
         }
     }
 
+    /// Ends the session in order, with its ephemeral znodes.
+    func close() async {
+        let session = state.withLockedValue { state in
+            state.isPrepared = false
+            return state.session
+        }
+        await session?.close()
+    }
+
     /// Consumes the session's events until it is over.
     private func serve(_ session: ZooKeeperSession) async {
         var preparation: Task<Void, Never>?

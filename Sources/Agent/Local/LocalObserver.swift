@@ -45,6 +45,11 @@ actor LocalObserver {
         return local
     }
 
+    /// The same after an orderly stop, without anything remembered.
+    static func stopped(_ server: LocalServer) async -> LocalPostgres? {
+        LocalPostgres(directory: await server.inspector.inspect(server.dataDirectory))
+    }
+
     private func look(_ keeper: KeeperStatus) async -> DataDirectory {
         // What is there while PostgreSQL runs, or was made by an effect, changes only by what invalidates it.
         if let directory, case .ready = directory { return directory }

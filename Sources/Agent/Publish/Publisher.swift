@@ -66,6 +66,17 @@ actor Publisher {
         }
     }
 
+    /// The last word of an agent that ends: what it had led, it has let go of.
+    func publishStopped() async {
+        await writing?.value
+        guard let session = sessions.session, let local = await LocalObserver.stopped(server) else { return }
+        var description = LocalDescription(local, running: nil, memory: DecisionMemory(), wasPrimary: wasPrimary)
+        description.state = .stopped
+        let record = MemberRecordBuilder(settings: settings).record(
+            description, local, server: nil, leadership: nil, epochVersion: nil, sessionTimeout: nil)
+        await members.publish(record, through: session, exists: true)
+    }
+
     private func post(_ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?)
     {
         let config = settings.local
