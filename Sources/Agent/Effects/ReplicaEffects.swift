@@ -10,6 +10,8 @@ extension EffectHandlers {
         switch effect {
         case .readUpstream(let member, let term): try await readUpstream(member, term)
         case .follow(let member, let term): try await follow(member, term)
+        case .kick:
+            do { try await server.keeper.client().kick(for: .seconds(1)) } catch { throw EffectFailure("\(error)") }
         case .rewind(let member): try await rewind(from: member)
         case .clone(let member): try await clone(from: member)
         default: break
