@@ -67,6 +67,7 @@ void promote_failed(const char *why) {
 
 /// The postmaster lives, no startup process does, and the control file says "in production".
 void production_found(void) {
+    bool known = K.pm.in_production;
     K.pm.in_production = true;
     K.pm.promote_requested = true;
     K.kick_until = 0;
@@ -78,6 +79,7 @@ void production_found(void) {
         tell("promoted", NOTHING);
         return;
     }
+    if (known) return;
     log_line("PostgreSQL left recovery without a request of ours");
     if (K.mode == MODE_NORMAL && K.deadline == 0) fence("unarmed-primary", 0);
 }

@@ -137,4 +137,8 @@ func refused(_ code: KeeperError.Code, _ body: () async throws -> Void) async {
         throws: { ($0 as? KeeperError)?.code == code && ($0 as? KeeperError)?.outcome == .didNotHappen })
 }
 
-func isAlive(_ pid: pid_t) -> Bool { kill(pid, 0) == 0 }
+/// False for a zombie, too: an orphan's may wait for seconds until the system's first process reaps it.
+func isAlive(_ pid: pid_t) -> Bool {
+    guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
+    return stat[stat.index(after: stat.lastIndex(of: ")") ?? stat.startIndex)...].hasPrefix(" Z") == false
+}

@@ -8,7 +8,7 @@ extension KeeperTests {
     @Suite(.timeLimit(.minutes(2)))
     struct PromotionTests {
         /// Without the kicks one in three of these sleeps 5 s (`wal_retrieve_retry_interval`).
-        @Test(arguments: 1...4) func `a streaming standby is promoted at once after its primary's death`(
+        @Test(arguments: 1...3) func `a streaming standby is promoted at once after its primary's death`(
             round: Int
         ) async throws {
             let old = try KeeperProgram()
