@@ -50,7 +50,8 @@ public struct Rewinder: Sendable {
     }
 
     /// Rewinds to `source`, which must be a primary. PostgreSQL must not run here. A directory that was not stopped
-    /// cleanly is recovered by pg_rewind itself, in single-user mode.
+    /// cleanly is recovered by pg_rewind itself, in single-user mode, with the parameters of the configuration file alone:
+    /// write that first, or `wal_log_hints` is off afterwards and pg_rewind refuses.
     /// - Parameters:
     ///   - control: of the directory as it is.
     ///   - restoreFromArchive: fetch missing WAL by the `restore_command` of the configuration.
