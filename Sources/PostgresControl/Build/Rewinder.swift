@@ -21,12 +21,11 @@ public struct Rewinder: Sendable {
         public let divergedAt: LSN?
         public let timeline: Timeline?
         /// The end of this server's own WAL before. What lies between `divergedAt` and this is given up.
-        public let ownEnd: LSN?
+        public let ownEnd: LSN
 
         /// Bytes of WAL that were given up.
         public var lostBytes: UInt64? {
-            guard let divergedAt, let ownEnd else { return nil }
-            return ownEnd.bytesAhead(of: divergedAt)
+            divergedAt.map { ownEnd.bytesAhead(of: $0) }
         }
     }
 
@@ -63,9 +62,7 @@ public struct Rewinder: Sendable {
         deadline: Duration
     ) async throws(PostgresControlError) -> Report {
         let directory = config.dataDirectory
-        let ownEnd =
-            await installation.endOfWAL(directory, control: control)
-            ?? max(control.checkpoint, control.minRecoveryPoint)
+        let ownEnd = await installation.endOfWAL(directory, control: control)
         let marker = UnfinishedMarker(operation: "rewind", source: "\(source.host):\(source.port)")
         let before = try await Disk.run { () throws(PostgresControlError) in try Self.begin(marker, directory) }
         let result: ToolRun.Result
