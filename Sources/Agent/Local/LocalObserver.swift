@@ -31,6 +31,7 @@ actor LocalObserver {
         local.startedAt = keeper.startedAt
         local.promoteRequested = keeper.promoteRequested
         local.armedUntil = keeper.armedUntil
+        local.armedZxid = keeper.armedZxid
         local.latch = keeper.latch
         if case .running = process, let pid = keeper.postmasterPID {
             // A server that answered before and does not now is busy, not gone (issue of exhausted connections).
