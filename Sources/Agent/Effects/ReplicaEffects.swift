@@ -84,7 +84,7 @@ extension EffectHandlers {
                 "rewound to \(member): \(report.lostBytes ?? 0) bytes of own WAL were given up",
                 metadata: [
                     "diverged_at": "\(report.divergedAt?.description ?? "?")",
-                    "own_end": "\(report.ownEnd?.description ?? "?")",
+                    "own_end": "\(report.ownEnd)",
                 ])
         case .refused(let why), .unfinished(let why): throw EffectFailure(why)
         }

@@ -9,6 +9,8 @@ actor LocalObserver {
     private var directory: DataDirectory?
     private var lastPostmaster: Int32?
     private var lastProcess: LocalPostgres.Process?
+    /// The keeper for which nothing was found that it does not know of.
+    private var countedFor: Int32?
 
     init(server: LocalServer, monitor: PostgresMonitor) {
         self.server = server
@@ -21,7 +23,11 @@ actor LocalObserver {
     /// Nil while no keeper answers: nothing is known then.
     func observe() async -> LocalPostgres? {
         guard let keeper = await server.keeper.status() else { return nil }
-        let process = Self.process(keeper)
+        var process = Self.process(keeper)
+        if process == .absent, countedFor != keeper.keeperPID {
+            if let stranger = await clear(keeper) { return stranger }
+            if countedFor != keeper.keeperPID { process = .remains }
+        }
         if process != lastProcess || keeper.postmasterPID != lastPostmaster { directory = nil }
         lastProcess = process
         lastPostmaster = keeper.postmasterPID
@@ -44,6 +50,25 @@ actor LocalObserver {
             }
         }
         return local
+    }
+
+    /// A keeper that was just started knows of no process: what an earlier one left behind is ended. A whole server that
+    /// nobody of ours runs is left alone, and so is its directory.
+    private func clear(_ keeper: KeeperStatus) async -> LocalPostgres? {
+        let directory = server.dataDirectory
+        let found = Census.processes(in: directory)
+        guard !found.isEmpty else {
+            countedFor = keeper.keeperPID
+            return nil
+        }
+        if let postmaster = Census.postmaster(of: directory, among: found) {
+            return LocalPostgres(
+                directory: .unusable(
+                    "PostgreSQL runs in \(directory) already (pid \(postmaster)) and was not started by this agent: "
+                        + "stop it first"))
+        }
+        Census.kill(found, in: directory)
+        return nil
     }
 
     /// The same after an orderly stop, without anything remembered.
