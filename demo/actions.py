@@ -9,6 +9,10 @@ import writer
 WHOLE_FOR = 1.5  # the cluster must look whole for so long before an action counts as over
 DEADLINE = 90
 
+# The lines in which an agent says that it took the lock, and that its PostgreSQL is gone: the best kind first.
+TAKEN = (r"promoted self to leader", r"rule=candidate\.", r"acquired|promot")
+NOTICED = (r"released|releasing", r"rule=(?!\S*idle)", r"not running|crash|died")
+
 
 class Failed(Exception):
     """The cluster did not become whole again."""
@@ -114,6 +118,8 @@ class Director:
             self.say(f"Writes went on (longest pause {pause.seconds * 1000:.0f} ms).")
             return
         self.say(f"Writes were refused for {pause.seconds:.2f} s.")
+        if former.is_alive and (words := decision(former.log_lines(mark.offsets[former.name]), NOTICED)):
+            self.say(f"{former.name} noticed: {words}")
         if leader == former.name:
             self.say(f"{leader} stays the primary: PostgreSQL was restarted in place.")
         elif leader is not None:
@@ -125,7 +131,7 @@ class Director:
 
     def reason(self, mark, leader):
         """The new leader's own words, and the timeline's switch point."""
-        words = decision(self.cluster.node(leader).log_lines(mark.offsets[leader]))
+        words = decision(self.cluster.node(leader).log_lines(mark.offsets[leader]), TAKEN)
         history = self.history(leader)
         return "; ".join(part for part in (words, history) if part) or "see its log"
 
@@ -156,10 +162,10 @@ class Mark:
         return list({write.id: write for write in self.before + list(later)}.values())
 
 
-def decision(lines):
-    """The line with which a member took the lock; where there is none, the one in which it promoted."""
+def decision(lines, patterns):
+    """The first line of the agent that matches the first pattern that any matches; PostgreSQL's lines look different."""
     lines = [line for line in lines if re.match(r"\d{4}-\d\d-\d\d [\d:]+,\d+ [A-Z]+: ", line)]
-    for pattern in (r"promoted self to leader", r"rule=candidate\.", r"acquired|promot"):
+    for pattern in patterns:
         for line in lines:
             if re.search(pattern, line):
                 return "\"" + line.partition(": ")[2].strip() + "\""

@@ -1,10 +1,11 @@
 """The live table on a terminal, and plain lines everywhere else."""
 
 import sys
+import textwrap
 import threading
 import time
 
-WIDTHS = (8, 13, 14, 9, 14, 10)
+WIDTHS = (8, 13, 24, 9, 14, 10)
 TITLES = ("member", "role", "state", "timeline", "LSN", "lag", "since")
 KEYS = "[p] kill -9 the primary's postmaster   [n] kill the primary's node   [b] bring the node back   [q] quit"
 COLOURS = {"leader": "\033[32m", "killed": "\033[31m", "no answer": "\033[31m", "streaming": "\033[36m"}
@@ -19,7 +20,7 @@ def cells(row, now):
 
 
 def line(values):
-    return " ".join(value.ljust(width) for value, width in zip(values, WIDTHS)) + " " + values[-1]
+    return " ".join(value[:width].ljust(width) for value, width in zip(values, WIDTHS)) + " " + values[-1]
 
 
 class Plain:
@@ -69,7 +70,8 @@ class Live:
         lines += ["", f"writes: {client.record.total} acknowledged, {client.record.rate()} a second{where}{refused}"]
         lines += ["", ("working ..." if busy else KEYS)[:columns], ""]
         with self.lock:
-            lines += [text[:columns] for text in self.said[-max(1, height - len(lines) - 1):]]
+            said = [part for text in self.said for part in textwrap.wrap(text, columns, subsequent_indent=" " * 9)]
+        lines += said[-max(1, height - len(lines) - 1):]
         sys.stdout.write("\033[H" + "".join(f"{text}\033[K\r\n" for text in lines) + "\033[J")
         sys.stdout.flush()
 
