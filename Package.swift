@@ -45,7 +45,7 @@ var targets: [Target] = [
         name: "Support", dependencies: ["LibPQ", log, subprocess, system], path: "Tests/Support"),
     .testTarget(name: "HACoreTests", dependencies: ["HACore"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "HACore"]),
-    .testTarget(name: "AdminModelTests", dependencies: ["AdminModel"]),
+    .testTarget(name: "AdminModelTests", dependencies: ["AdminModel", "HACore"]),
     .testTarget(name: "ZooKeeperTests", dependencies: ["ZooKeeper", "Support", log]),
     .testTarget(name: "LibPQTests", dependencies: ["LibPQ", "Support", log]),
     .testTarget(name: "KeeperTests", dependencies: ["PostgresControl", "Support", log]),

@@ -117,6 +117,7 @@ struct keeper {
     pid_t tool;
     int tool_report_fd;
     struct owed tool_owed;
+    struct child_report tool_refused;
     int64_t tool_kill_at;
     bool tool_ended;
     pid_t tool_ended_pid;

@@ -127,7 +127,11 @@ static void look(enum scout_kind kind, struct scout_report *report) {
 void scout_send(enum scout_kind kind) {
     struct scout *scout = &K.scouts[kind];
     scout->next = 0;
-    if (scout->pid != 0 || scout->fd >= 0) return;
+    if (scout->pid != 0 || scout->fd >= 0) {
+        // One that set out before may have seen less than is asked for now: again when it is back.
+        scout->next = boottime() + MILLISECOND;
+        return;
+    }
     scout->about = K.pm.started_at;
     int ends[2];
     pid_t pid = -1;
@@ -202,7 +206,7 @@ void scout_report(enum scout_kind kind) {
             return;
         }
         if (complete && report.startup != 0) startup_found(report.startup, report.startup_started);
-        if (K.pm.startup_fd < 0) scout->next = boottime() + 20 * MILLISECOND;
+        scout->next = K.pm.startup_fd < 0 ? boottime() + 20 * MILLISECOND : 0;
     }
 }
 

@@ -77,9 +77,10 @@ public final class PostgresInstance: Sendable {
         }
     }
 
-    /// A superuser's connection.
+    /// A superuser's connection, with `public` as search path.
     public func connect(deadline: Duration = .seconds(5)) async throws -> PostgresConnection {
-        try await PostgresConnection.connect(conninfo, deadline: deadline)
+        try await PostgresConnection.connect(
+            conninfo.with("options", "-c search_path=public"), deadline: deadline)
     }
 
     /// One statement on a connection of its own.

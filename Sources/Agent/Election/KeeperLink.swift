@@ -53,6 +53,7 @@ final class KeeperLink: Sendable {
                 }
                 state.withLockedValue { $0.client = nil }
                 client.close()
+                if Task.isCancelled { return }
                 logger.warning("the keeper is gone, starting another", metadata: ["pid": "\(client.keeperPID)"])
             } catch {
                 logger.error("cannot attach to the keeper: \(error)")
@@ -86,11 +87,11 @@ final class KeeperLink: Sendable {
             guard !Task.isCancelled else { return }
             do {
                 try await client.ping(deadline: .milliseconds(300))
-            } catch where error.code == .timedOut {
+            } catch  where error.code == .timedOut {
                 // Once more: this process itself may have been stopped meanwhile.
                 do {
                     try await client.ping(deadline: .milliseconds(300))
-                } catch where error.code == .timedOut {
+                } catch  where error.code == .timedOut {
                     logger.critical("the keeper does not answer, killing it", metadata: ["pid": "\(client.keeperPID)"])
                     kill(client.keeperPID, SIGKILL)
                     return
@@ -98,6 +99,9 @@ final class KeeperLink: Sendable {
             } catch { return }
         }
     }
+
+    /// Leaves the keeper, which ends by itself once PostgreSQL is gone.
+    func close() { state.withLockedValue { $0.client }?.close() }
 
     // MARK: The lease path
 

@@ -51,7 +51,8 @@ extension PeerRound.Answer {
         let inRecovery = !wal.contains("location") && role != .primary
         self.init(
             inRecovery: inRecovery,
-            position: LSN(inRecovery ? max(position("received_location"), position("replayed_location")) : position("location")),
+            position: LSN(
+                inRecovery ? max(position("received_location"), position("replayed_location")) : position("location")),
             timeline: status["timeline"]?.asInt.flatMap { UInt32(exactly: $0) }.map(Timeline.init(_:)),
             nofailover: tags.nofailover, failoverPriority: tags.failoverPriority,
             disabled: status["watchdog_failed"]?.asBool == true)

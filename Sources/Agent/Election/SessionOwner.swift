@@ -79,6 +79,15 @@ final class SessionOwner: Sendable {
         }
     }
 
+    /// Ends the session in order, with its ephemeral znodes.
+    func close() async {
+        let session = state.withLockedValue { state in
+            state.isPrepared = false
+            return state.session
+        }
+        await session?.close()
+    }
+
     /// Consumes the session's events until it is over.
     private func serve(_ session: ZooKeeperSession) async {
         var preparation: Task<Void, Never>?
@@ -91,7 +100,8 @@ final class SessionOwner: Sendable {
                 logger.info(
                     "connected to ZooKeeper",
                     metadata: [
-                        "session": "\(connection.session)", "timeout_ms": "\(connection.negotiatedTimeout.milliseconds)",
+                        "session": "\(connection.session)",
+                        "timeout_ms": "\(connection.negotiatedTimeout.milliseconds)",
                     ])
                 let isFirst = state.withLockedValue { state in
                     state.coordination = .connected
@@ -162,7 +172,7 @@ final class SessionOwner: Sendable {
     ) async throws(ZooKeeperError) {
         do throws(ZooKeeperError) {
             try await session.create(path, data, mode: mode, deadline: deadline)
-        } catch where error.code == .nodeExists {
+        } catch  where error.code == .nodeExists {
             return
         }
     }

@@ -28,6 +28,9 @@ public struct DecisionMemory: Hashable, Sendable {
     /// When the agent gave the lock away or stepped down: it leaves the race to others for a moment.
     public var stoodBackAt: Instant?
     public var steppingDown = false
+    /// Kicks since the standby last streamed, and when the last was.
+    public var kicks = 0
+    public var kickedAt: Instant?
     /// The term in which PostgreSQL was last seen as a primary here.
     public var ledTerm: Term?
     /// When PostgreSQL was last seen as a primary here under our lock.
@@ -43,6 +46,7 @@ public struct DecisionMemory: Hashable, Sendable {
             if crashes.count > 16 { crashes.removeFirst() }
         }
         if !view.local.isRunning { steppingDown = false }
+        if view.local.sql?.streaming == true || !view.local.isRunning { kicks = 0 }
         if let leadership = view.leadership, view.local.sql?.inRecovery == false, view.local.isRunning {
             ledTerm = leadership.term
             lastLedAt = view.now
@@ -76,6 +80,9 @@ public struct DecisionMemory: Hashable, Sendable {
         case (.initdb, .failed), (.finishBootstrap, .failed): bootstrap = .failed
         case (.start(as: .primary, _), .failed) where bootstrap != nil: bootstrap = .failed
         case (.release, .done): stoodBackAt = finished.at
+        case (.kick, .done):
+            kicks += 1
+            kickedAt = finished.at
         default: break
         }
     }

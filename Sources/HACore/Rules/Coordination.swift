@@ -2,7 +2,8 @@
 let coordinationRules: [Rule] = [
     Rule("wait.store", "Without a connected session and a read of it nothing is decided.") { s in
         guard s.store == nil else { return nil }
-        return Conclusion("DCS is not accessible", recheckAfter: .seconds(1))
+        let reason = s.view.coordination == .never ? "waiting for a ZooKeeper session" : "DCS is not accessible"
+        return Conclusion(reason, recheckAfter: .seconds(1))
     },
     Rule("exit.system-identifier", "The data belongs to another cluster: refuse (contract 4.1 row 11).") { s in
         guard let store = s.store, case .done(let cluster) = store.initialize, let control = s.local.control,
