@@ -11,6 +11,7 @@ final class SessionOwner: Sendable {
         /// The tree has changed since it was last read, as far as watches tell.
         var dirty = true
         var isPrepared = false
+        var isAdmitted = false
     }
 
     private let configuration: ZooKeeperConfiguration
@@ -19,11 +20,13 @@ final class SessionOwner: Sendable {
     private let guardian: LeaseGuard
     private let wakeup: Wakeup
     private let logger: Logger
+    /// Asked once, with what the tree says of a member of this name, before this process does anything in it.
+    private let admit: @Sendable (_ record: [UInt8]) async -> Void
     private let state = NIOLockedValueBox(State())
 
     init(
         configuration: ZooKeeperConfiguration, layout: ZNodeLayout, me: MemberID, guardian: LeaseGuard,
-        wakeup: Wakeup, logger: Logger
+        wakeup: Wakeup, logger: Logger, admit: @escaping @Sendable (_ record: [UInt8]) async -> Void
     ) {
         self.configuration = configuration
         self.layout = layout
@@ -31,6 +34,7 @@ final class SessionOwner: Sendable {
         self.guardian = guardian
         self.wakeup = wakeup
         self.logger = logger
+        self.admit = admit
     }
 
     /// The session, once it has connected and its lease znode stands; nil while there is none.
@@ -146,6 +150,10 @@ final class SessionOwner: Sendable {
             do {
                 guard let id = session.connection?.session else { throw ZooKeeperError(.connectionLoss) }
                 let deadline = Duration.seconds(2)
+                if !state.withLockedValue({ $0.isAdmitted }) {
+                    if let (data, _) = try await session.get(try layout.member(me), deadline: deadline) { await admit(data) }
+                    state.withLockedValue { $0.isAdmitted = true }
+                }
                 for parent in [layout.members, layout.leases] {
                     try await session.createParents(parent, deadline: deadline)
                 }

@@ -1,3 +1,4 @@
+import AdminModel
 public import AsyncHTTPClient
 import Glibc
 import HACore
@@ -41,6 +42,7 @@ public struct AgentAssembly: Sendable {
                 dataDirectory: FilePath(config.postgresql.dataDir), configDirectory: FilePath(config.postgresql.configDir),
                 baseName: postgres.configBaseName, customConf: postgres.customConf),
             settings: settings, keeper: keeper, me: me, logger: logger)
+        let peers = PeerClient(client: http)
         let transactions = LockTransactions(layout: layout, me: me)
         let guardian = LeaseGuard(
             transactions: transactions, tickTime: config.matriarch.tickTime.map { .milliseconds($0) }, keeper: keeper,
@@ -48,7 +50,15 @@ public struct AgentAssembly: Sendable {
         guardian.setLoopWait(settings.policy.loopWait)
         let sessions = SessionOwner(
             configuration: try Self.zooKeeper(config, settings), layout: layout, me: me, guardian: guardian,
-            wakeup: wakeup, logger: logger)
+            wakeup: wakeup, logger: logger,
+            admit: { [peers] record in
+                // Our own address is ours: its port is bound by this process.
+                guard let url = (try? MemberRecord(znode: record))?.apiURL, url != config.restAPI.url,
+                    await peers.isAlive(url)
+                else { return }
+                logger.critical("Can't start; there is already a node named '\(me)' running")
+                exit(1)
+            })
         let monitor = PostgresMonitor(
             info: { server.superuserConnection(applicationName: "Matriarch heartbeat") }, logger: logger)
         let observer = LocalObserver(server: server, monitor: monitor)
@@ -69,7 +79,7 @@ public struct AgentAssembly: Sendable {
         let runner = EffectRunner(
             effects: EffectHandlers(
                 me: me, lock: lock, server: server, monitor: monitor, observer: observer,
-                peers: PeerClient(client: http), settings: settings, latest: latest, exit: exit, logger: logger),
+                peers: peers, settings: settings, latest: latest, exit: exit, logger: logger),
             wakeup: wakeup, logger: logger)
         let members = MemberPublisher(layout: layout, me: me, logger: logger)
         let publisher = Publisher(
