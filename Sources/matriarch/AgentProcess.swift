@@ -16,7 +16,10 @@ enum AgentProcess {
         let queue = LogQueue()
         let logger = bootstrapLog(config.log, queue)
         let threads = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let http = HTTPClient(eventLoopGroupProvider: .shared(threads))
+        var client = HTTPClient.Configuration()
+        // A peer that refuses is silent now, not after its deadline.
+        client.connectionPool.retryConnectionEstablishment = false
+        let http = HTTPClient(eventLoopGroupProvider: .shared(threads), configuration: client)
         do {
             let assembly = try await AgentAssembly(
                 config: config, runtime: Launch.prepareRuntime(config), keeper: Launch.keeper, http: http,

@@ -11,7 +11,7 @@ extension EffectHandlers {
         case .readUpstream(let member, let term): try await readUpstream(member, term)
         case .follow(let member, let term): try await follow(member, term)
         case .kick:
-            do { try await server.keeper.client().kick(for: .seconds(1)) } catch { throw EffectFailure("\(error)") }
+            do { try await server.keeper.client().kick(for: .milliseconds(100)) } catch { throw EffectFailure("\(error)") }
         case .rewind(let member): try await rewind(from: member)
         case .clone(let member): try await clone(from: member)
         default: break
@@ -52,7 +52,7 @@ extension EffectHandlers {
             guard await server.keeper.status()?.postmasterPID != nil else { return }
             if changed { try await server.reload() }
             // The startup process sleeps between tries: kicked, it connects at once (design/postgres.md 6).
-            try await server.keeper.client().kick(for: .seconds(5))
+            try await server.keeper.client().kick(for: .milliseconds(500))
         } catch let error as EffectFailure {
             throw error
         } catch {

@@ -67,7 +67,8 @@ final class KeeperLink: Sendable {
         for await event in client.events {
             switch event {
             case .postmasterExited(let status):
-                logger.warning("PostgreSQL ended: \(WaitStatus(rawValue: status))")
+                let end = WaitStatus(rawValue: status)
+                logger.log(level: end.exitCode == 0 ? .info : .warning, "PostgreSQL ended: \(end)")
             case .fenced(let lateBy, let why):
                 state.withLockedValue { $0.lastFence = (Instant.now, why.rawValue) }
                 logger.critical(

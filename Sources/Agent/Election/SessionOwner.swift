@@ -12,6 +12,7 @@ final class SessionOwner: Sendable {
         var dirty = true
         var isPrepared = false
         var isAdmitted = false
+        var wasPrepared = false
     }
 
     private let configuration: ZooKeeperConfiguration
@@ -41,7 +42,10 @@ final class SessionOwner: Sendable {
     var session: ZooKeeperSession? { state.withLockedValue { $0.isPrepared ? $0.session : nil } }
 
     var coordination: Coordination {
-        state.withLockedValue { $0.coordination == .connected && !$0.isPrepared ? .uncertain : $0.coordination }
+        state.withLockedValue { state in
+            guard state.coordination == .connected, !state.isPrepared else { return state.coordination }
+            return state.wasPrepared ? .uncertain : .never
+        }
     }
 
     /// The tree has to be read again.
@@ -163,7 +167,10 @@ final class SessionOwner: Sendable {
                 // One for each session: the end of a session must show even while a predecessor's znode is left.
                 let lease = try layout.lease(MemberID("\(me).\(String(UInt64(bitPattern: id.rawValue), radix: 16))"))
                 try await Self.ensure(lease, [], .ephemeral, session, deadline)
-                state.withLockedValue { $0.isPrepared = true }
+                state.withLockedValue { state in
+                    state.isPrepared = true
+                    state.wasPrepared = true
+                }
                 guardian.use(session, candidateNode: lease)
                 wakeup.signal(urgent: true)
                 return

@@ -9,8 +9,6 @@ actor LocalObserver {
     private var directory: DataDirectory?
     private var lastPostmaster: Int32?
     private var lastProcess: LocalPostgres.Process?
-    /// The keeper for which nothing was found that it does not know of.
-    private var countedFor: Int32?
 
     init(server: LocalServer, monitor: PostgresMonitor) {
         self.server = server
@@ -23,11 +21,7 @@ actor LocalObserver {
     /// Nil while no keeper answers: nothing is known then.
     func observe() async -> LocalPostgres? {
         guard let keeper = await server.keeper.status() else { return nil }
-        var process = Self.process(keeper)
-        if process == .absent, countedFor != keeper.keeperPID {
-            if let stranger = await clear(keeper) { return stranger }
-            if countedFor != keeper.keeperPID { process = .remains }
-        }
+        let process = Self.process(keeper)
         if process != lastProcess || keeper.postmasterPID != lastPostmaster { directory = nil }
         lastProcess = process
         lastPostmaster = keeper.postmasterPID
@@ -50,25 +44,6 @@ actor LocalObserver {
             }
         }
         return local
-    }
-
-    /// A keeper that was just started knows of no process: what an earlier one left behind is ended. A whole server that
-    /// nobody of ours runs is left alone, and so is its directory.
-    private func clear(_ keeper: KeeperStatus) async -> LocalPostgres? {
-        let directory = server.dataDirectory
-        let found = Census.processes(in: directory)
-        guard !found.isEmpty else {
-            countedFor = keeper.keeperPID
-            return nil
-        }
-        if let postmaster = Census.postmaster(of: directory, among: found) {
-            return LocalPostgres(
-                directory: .unusable(
-                    "PostgreSQL runs in \(directory) already (pid \(postmaster)) and was not started by this agent: "
-                        + "stop it first"))
-        }
-        Census.kill(found, in: directory)
-        return nil
     }
 
     /// The same after an orderly stop, without anything remembered.

@@ -119,7 +119,7 @@ let replicaRules: [Rule] = [
     },
     Rule("replica.kick", "A standby that does not stream is woken from its sleep between tries, ever more rarely.") { s in
         guard let leader = s.otherLeader, s.local.isRunning, let sql = s.local.sql, !sql.streaming else { return nil }
-        let pause = Duration.seconds(min(10, 1 << min(s.memory.kicks, 4)))
+        let pause = Duration.milliseconds(min(10_000, 50 << min(s.memory.kicks, 8)))
         if let at = s.memory.kickedAt, s.memory.kicks > 0, s.view.now - at < pause {
             return Conclusion("not streaming from \(leader.member) yet", recheckAfter: pause - (s.view.now - at))
         }
