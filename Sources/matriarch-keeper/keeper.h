@@ -68,7 +68,6 @@ struct postmaster {
 
     pid_t startup_pid;
     int startup_fd;
-    bool startup_seen;
 };
 
 /// A child that looks (at /proc, at the control file) and reports.

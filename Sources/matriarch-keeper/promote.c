@@ -110,7 +110,6 @@ void startup_found(pid_t pid, unsigned long long started) {
     }
     K.pm.startup_pid = pid;
     K.pm.startup_fd = pidfd;
-    K.pm.startup_seen = true;
     K.kick_next = 0;
 }
 

@@ -27,6 +27,8 @@ extension KeeperTests {
             #expect(status.startedAs == .primary)
             #expect(status.mayBeWritable)
             #expect(status.armedZxid == 7)
+            let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(status.keeperPID)/task")
+            #expect(threads.count == 1, "PDEATHSIG belongs to the thread that forked")
             #expect(status.armedUntil != nil)
             #expect(try await member.sql("select pg_is_in_recovery()") == "f")
             try await client.stop(.fast)
@@ -34,6 +36,30 @@ extension KeeperTests {
             let after = try await client.status()
             #expect(after.isEmpty && after.stopRequested && !after.fenced && after.lastExit == 0)
             #expect(member.serverLog.contains("database system is shut down"), "the logger's last lines are not lost")
+            try await member.end()
+        }
+
+        @Test(arguments: [SIGKILL, SIGSTOP])
+        func `an agent that does not come back, or stands still, costs the lease`(signal: Int32) async throws {
+            let member = try KeeperProgram()
+            try await member.initialize()
+            try await member.startKeeper()
+            let arguments = member.arguments.joined(separator: " ")
+            let deadline = now() + .seconds(3)
+            let agent = try await member.agent([
+                "arm \(deadline.rawValue) 7", "start primary 7 \(member.data) 1 LC_ALL=C \(arguments)",
+            ])
+            agent.signal(signal)
+            try await eventually("PostgreSQL runs") { !member.census().isEmpty }
+            try await eventually("the keeper fences") { member.log.contains("fenced: deadline") }
+            try await eventually("nothing of PostgreSQL is left") { member.census().isEmpty }
+            #expect(now() > deadline)
+            #expect(now() - deadline < .seconds(1))
+            let client = try await member.attach()
+            #expect(!agent.isRunning)
+            let status = try await client.status()
+            #expect(status.latch == 7 && status.fenced)
+            try await eventually("the keeper says so, too") { try await client.status().isEmpty }
             try await member.end()
         }
 
