@@ -10,7 +10,8 @@ import Testing
 struct DataDirectoryTests {
     @Test func tellsWhatItFinds() async throws {
         let server = try await PostgresInstance("inspect")
-        let inspector = DataDirectoryInspector(installation: server.installation, majorVersion: 15)
+        let version = try await server.installation.majorVersion()
+        let inspector = DataDirectoryInspector(installation: server.installation, majorVersion: version)
         guard case .ready(let control) = await inspector.inspect(server.directory) else {
             Issue.record("a fresh cluster is not ready")
             return
@@ -106,8 +107,8 @@ struct DataDirectoryTests {
 
     @Test func findsTheInstallation() async throws {
         let binaries = try #require(PostgresInstance.installedBinaries)
-        let found = try Installation.find(searchPath: "/nonexistent:/usr/bin")
-        #expect(found.isComplete)
+        let found = try Installation.find(searchPath: "/nonexistent:\(binaries)")
+        #expect(found.isComplete && found.binDir.string == binaries)
         let folder = try TemporaryFolder("links")
         try FileManager.default.createSymbolicLink(
             atPath: folder.path("postgres"), withDestinationPath: "\(binaries)/postgres")
