@@ -24,7 +24,8 @@ class Embedded:
     def start(self):
         data = processes.make_folder(f"{self.folder}/data")
         file = processes.write_file(f"{self.folder}/zoo.cfg", configuration.zookeeper(data, self.port))
-        options = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dzookeeper.jmx.log4j.disable=true"]
+        options = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dzookeeper.jmx.log4j.disable=true",
+                   "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"]
         server = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
         command = [JAVA, *options, "-cp", CLASSES, server, file]
         self.process = processes.start(command, self.folder, self.log, self.folder)
