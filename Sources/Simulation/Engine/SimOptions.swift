@@ -30,6 +30,9 @@ public enum Weakness: String, Sendable, CaseIterable {
     case absenceUnproved
     /// Promotion without asking the other members.
     case promoteUnasked
+    /// Each promotion takes the number after its own timeline's, whoever may have used it before: two histories of one
+    /// number, which neither PostgreSQL nor pg_rewind can tell apart.
+    case timelineUnreserved
     /// PostgreSQL takes longer to die than the lease's margin allows.
     case slowKill
 }

@@ -172,9 +172,14 @@ final class SimAgent {
         looksAgain = false
         let runningBefore = running
         let localBefore = world.dice.chance(50) ? node.keeper.view() : nil
-        let mustRead =
-            isDirty || store.map { now - $0.readAt >= min(policy.loopWait, .milliseconds(500)) } ?? true
-        guard mustRead, let handle, handle.isConnected, isPrepared else {
+        let mustRead = isDirty || store.map { now - $0.readAt >= policy.loopWait } ?? true
+        guard let handle, handle.isConnected, isPrepared else {
+            store = nil
+            isDirty = true
+            conclude(running: runningBefore, local: localBefore)
+            return
+        }
+        guard mustRead else {
             conclude(running: runningBefore, local: localBefore)
             return
         }
@@ -184,6 +189,7 @@ final class SimAgent {
                 store = read
                 if let leadership = renewals.leadership, leadership.confirmed(by: read) == nil { renewals.standDown() }
             } else {
+                store = nil
                 isDirty = true
             }
             conclude(running: runningBefore, local: localBefore)
@@ -234,16 +240,26 @@ final class SimAgent {
             isDone = true
             completion(view)
         }
-        world.after(deadline) { [self] in timer { once(nil) } }
+        world.after(readDeadline) { [self] in timer { once(nil) } }
         // `leader` first: sessions that are read after it and are gone prove its absence.
         handle.read(watches: [.node(.leader)]) { [self] first in
             guard let first else { return once(nil) }
-            let watches: Set<SimWatch> = [.members, .node(.initialize), .node(.config)]
+            var watches: Set<SimWatch> = [.members, .node(.initialize), .node(.config)]
+            if case .name(let name)? = first[.leader]?.data, let index = world.index(of: name) {
+                watches.insert(.node(.member(index)))
+            }
             handle.read(watches: watches) { [self] second in
                 guard let second else { return once(nil) }
                 once(view(handle.session, readAt, leader: first[.leader], rest: second))
             }
         }
+    }
+
+    /// Short enough that a silent ZooKeeper does not keep the loop from stepping down in time.
+    private var readDeadline: Nanoseconds {
+        let patience = world.options.sessionTimeout / 8 + 100 * millisecond
+        guard renewals.leadership != nil, let lease = renewals.lease else { return patience }
+        return max(20 * millisecond, min(patience, (lease.provenUntil - lease.terms.earlyStop - now).nanoseconds))
     }
 
     var deadline: Nanoseconds { min(2 * second, world.options.sessionTimeout / 2) }
@@ -253,9 +269,6 @@ final class SimAgent {
         if let leader, case .name(let name) = leader.data {
             view.leader = StoreView.Leader(
                 member: name, term: Term(leader.czxid), session: leader.owner, version: leader.version)
-            if world.dice.chance(30), let index = world.index(of: name), let handle {
-                handle.read(watches: [.node(.member(index))]) { _ in }
-            }
         }
         if let epoch = rest[.epoch] {
             var holder = StoreView.Epoch.Holder.nobody

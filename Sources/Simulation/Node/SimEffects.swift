@@ -66,8 +66,7 @@ extension SimAgent {
             }
         case .cancelBootstrap: cancelBootstrap(done)
         case .start(let role, _): askKeeper({ $0.start(role) }) { done(Self.outcome($0)) }
-        case .promote:
-            askKeeper({ $0.promote() }) { done(Self.outcome($0)) }
+        case .promote(let term): promote(term, done)
         case .checkpoint:
             world.after(world.dice.milliseconds(20, 300)) { [self] in
                 network { [self] in

@@ -112,7 +112,7 @@ final class SimKeeper {
         return nil
     }
 
-    func promote() -> String? {
+    func promote(to timeline: UInt32) -> String? {
         guard postgres.phase == .running, postgres.role == .standby else { return "no standby runs" }
         if promoteRequested { return nil }
         if let refusal = mayPromote { return refusal }
@@ -120,7 +120,7 @@ final class SimKeeper {
         // A forked child looks at the deadline again before it makes the file.
         world.after(world.dice.milliseconds(0, 3)) { [self] in
             guard isAlive, mayPromote == nil, !isKilling else { return }
-            postgres.promote()
+            postgres.promote(to: timeline)
         }
         return nil
     }

@@ -162,6 +162,35 @@ extension SimAgent {
         }
     }
 
+    /// Reserves the number of the new timeline first, so that no two promotions ever make the same (Weakness has why).
+    func promote(_ term: Term, _ done: @escaping Completion) {
+        guard let handle, handle.isConnected, let leadership = renewals.leadership, leadership.term == term else {
+            return done(.failed("the lock is not held any more"))
+        }
+        let own = node.postgres.timeline?.number ?? 1
+        if world.weakened(.timelineUnreserved) {
+            askKeeper({ $0.promote(to: own + 1) }) { done(Self.outcome($0)) }
+            return
+        }
+        let guards = self.guards
+        handle.read(watches: []) { [self] tree in
+            guard let tree else { return done(.failed("connection lost")) }
+            var next = own + 1
+            var version: Int64?
+            if case .timeline(let used)? = tree[.history]?.data {
+                next = max(next, used.rawValue + 1)
+                version = tree[.history]?.version
+            }
+            let data = SimData.timeline(Timeline(next))
+            let write: SimOperation =
+                version == nil ? .create(.history, data, ephemeral: false) : .set(.history, data, expected: version)
+            simple(handle, guards + [write]) { [self] outcome in
+                guard outcome == .done else { return done(outcome == .done ? .done : .failed("timeline not reserved")) }
+                askKeeper({ $0.promote(to: next) }) { done(Self.outcome($0)) }
+            }
+        }
+    }
+
     // MARK: Bootstrap
 
     func finishBootstrap(_ term: Term, _ done: @escaping Completion) {

@@ -168,11 +168,11 @@ final class SimPostgres {
     }
 
     /// The promote file stands: recovery ends after a while, whatever anybody wants by then.
-    func promote() {
+    func promote(to number: UInt32) {
         let generation = self.generation
         world.after(world.dice.milliseconds(15, 120)) { [self] in
             guard generation == self.generation, phase == .running, inRecovery, let last = lineage.last else { return }
-            let branch = Branch(number: last.number + 1, identity: world.newIdentity(), start: wal)
+            let branch = Branch(number: max(number, last.number + 1), identity: world.newIdentity(), start: wal)
             lineage.append(branch)
             wal += 100
             minRecovery = 0
