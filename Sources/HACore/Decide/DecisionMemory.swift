@@ -21,6 +21,8 @@ public struct DecisionMemory: Hashable, Sendable {
     /// Since when the tree was read without a leader, and the version of `epoch` it was read with.
     public var absentSince: Instant?
     public var absentEpochVersion: Int64?
+    /// The highest version of `epoch` that this process has seen: one made anew has to start above it.
+    public var highestEpochVersion: Int64 = 0
     /// By effect name.
     public var retries: [String: Retry] = [:]
     /// Moments at which the local primary ended by itself, newest last.
@@ -52,6 +54,8 @@ public struct DecisionMemory: Hashable, Sendable {
             lastLedAt = view.now
         }
         guard let store = view.store else { return }
+        highestEpochVersion = max(
+            highestEpochVersion, store.epoch?.version ?? 0, view.leadership?.epochVersion ?? 0)
         if store.leader == nil {
             if absentSince == nil || absentEpochVersion != store.epoch?.version {
                 absentSince = store.readAt
