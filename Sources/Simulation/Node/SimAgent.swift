@@ -294,6 +294,20 @@ final class SimAgent {
         return view
     }
 
+    /// The leader keeps `history` up to its timeline.
+    private func writeHistory(_ handle: SimHandle, _ timeline: Timeline) {
+        guard let store, store.hasConfig, store.historyTimeline.map({ $0 < timeline }) ?? true,
+            let leadership = renewals.leadership
+        else { return }
+        let guards: [SimOperation] = [.check(.epoch, leadership.epochVersion), .check(.leader, 1)]
+        let data = SimData.timeline(timeline)
+        let write: SimOperation =
+            store.historyTimeline == nil
+            ? .create(.history, data, ephemeral: false) : .set(.history, data, expected: nil)
+        self.store?.historyTimeline = timeline
+        handle.multi(guards + [write]) { [self] _ in isDirty = true }
+    }
+
     // MARK: The member's own record
 
     private func writeMember(_ view: ClusterView) {
@@ -307,6 +321,7 @@ final class SimAgent {
             checkpointPending: sql?.inRecovery == false
                 && (view.local.control.map { $0.timeline < sql?.timeline ?? Timeline(0) } ?? false),
             kept: node.showsKeeper)
+        if member.isPrimary, let timeline = sql?.timeline { writeHistory(handle, timeline) }
         let data = SimData.member(member, epochSeen: highestEpochSeen)
         guard data != written else { return }
         isWritingMember = true

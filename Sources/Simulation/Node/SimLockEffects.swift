@@ -177,13 +177,13 @@ extension SimAgent {
             guard let tree else { return done(.failed("connection lost")) }
             var next = own + 1
             var version: Int64?
-            if case .timeline(let used)? = tree[.history]?.data {
+            if case .timeline(let used)? = tree[.timeline]?.data {
                 next = max(next, used.rawValue + 1)
-                version = tree[.history]?.version
+                version = tree[.timeline]?.version
             }
             let data = SimData.timeline(Timeline(next))
             let write: SimOperation =
-                version == nil ? .create(.history, data, ephemeral: false) : .set(.history, data, expected: version)
+                version == nil ? .create(.timeline, data, ephemeral: false) : .set(.timeline, data, expected: version)
             simple(handle, guards + [write]) { [self] outcome in
                 guard outcome == .done else { return done(outcome == .done ? .done : .failed("timeline not reserved")) }
                 askKeeper({ $0.promote(to: next) }) { done(Self.outcome($0)) }
