@@ -150,6 +150,12 @@ final class SimAgent {
         }
     }
 
+    /// The highest version of `epoch` that a request of this agent's living session may still expect.
+    var rememberedEpoch: Int64? {
+        guard let session = handle?.session, world.zookeeper.sessions[session] != nil else { return nil }
+        return highestEpochSeen
+    }
+
     func postmasterExited() { network { [self] in wake(urgent: true) } }
 
     func markDirty() { isDirty = true }
@@ -286,7 +292,7 @@ final class SimAgent {
         switch rest[.initialize]?.data {
         case nil: view.initialize = .absent
         case .system(let system)?: view.initialize = .done(system)
-        default: view.initialize = .inProgress
+        default: view.initialize = rest[.bootstrap] == nil ? .abandoned : .inProgress
         }
         view.hasConfig = rest[.config] != nil
         if case .optime(let lsn)? = rest[.status]?.data { view.optime = lsn }
