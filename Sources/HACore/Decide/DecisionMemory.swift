@@ -30,6 +30,8 @@ public struct DecisionMemory: Hashable, Sendable {
     /// When the agent gave the lock away or stepped down: it leaves the race to others for a moment.
     public var stoodBackAt: Instant?
     public var steppingDown = false
+    /// The lock is taken only to be released again (rule `lock.clear`).
+    public var clearing = false
     /// Kicks since the standby last streamed, and when the last was.
     public var kicks = 0
     public var kickedAt: Instant?
@@ -53,6 +55,7 @@ public struct DecisionMemory: Hashable, Sendable {
             ledTerm = leadership.term
             lastLedAt = view.now
         }
+        if view.local.mayBeWritable { clearing = false }
         guard let store = view.store else { return }
         highestEpochVersion = max(
             highestEpochVersion, store.epoch?.version ?? 0, view.leadership?.epochVersion ?? 0)
@@ -62,6 +65,7 @@ public struct DecisionMemory: Hashable, Sendable {
                 absentEpochVersion = store.epoch?.version
             }
         } else {
+            if store.leader?.member != view.me { clearing = false }
             absentSince = nil
             absentEpochVersion = nil
         }
@@ -83,7 +87,9 @@ public struct DecisionMemory: Hashable, Sendable {
         case (.finishBootstrap, .done), (.cancelBootstrap, .done): bootstrap = nil
         case (.initdb, .failed), (.finishBootstrap, .failed): bootstrap = .failed
         case (.start(as: .primary, _), .failed) where bootstrap != nil: bootstrap = .failed
-        case (.release, .done): stoodBackAt = finished.at
+        case (.release, .done):
+            stoodBackAt = finished.at
+            clearing = false
         case (.kick, .done):
             kicks += 1
             kickedAt = finished.at

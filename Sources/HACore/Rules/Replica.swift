@@ -132,9 +132,15 @@ let replicaRules: [Rule] = [
 ]
 
 extension Situation {
-    /// What the leader said about its timeline in this very term.
+    /// What the leader said about its timeline in this very term; nothing when its record shows a newer timeline: a
+    /// leader that crashed may have been promoted again under the same lock.
     func upstream(of leader: StoreView.Leader) -> UpstreamView? {
         guard let upstream = view.upstream, upstream.member == leader.member, upstream.term == leader.term else {
+            return nil
+        }
+        if let member = store?.members[leader.member], member.isPrimary, let timeline = member.timeline,
+            timeline > upstream.timeline
+        {
             return nil
         }
         return upstream

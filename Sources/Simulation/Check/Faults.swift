@@ -62,8 +62,8 @@ extension SimWorld {
             replyLoss += 5
             after(fault.duration) { [self] in replyLoss -= 5 }
         case .slowNetwork:
-            slowness *= 12
-            after(fault.duration) { [self] in slowness /= 12 }
+            slowNetworks += 1
+            after(fault.duration) { [self] in slowNetworks -= 1 }
         default: break
         }
     }

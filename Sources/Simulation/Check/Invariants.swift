@@ -4,7 +4,6 @@ import HACore
 final class Invariants {
     private unowned let world: SimWorld
     private var lastTerm: Int64 = 0
-    private var highestEpoch: Int64 = 0
     /// First acknowledgement on each timeline, by identity.
     private var firstAcknowledged: [Int: Nanoseconds] = [:]
     private var creators: [UInt32: Int] = [:]
@@ -83,10 +82,12 @@ final class Invariants {
 
     func committed(_ operations: [SimOperation], by node: Int, session: Int64, before: SimTree, after: SimTree) {
         if let epoch = after[.epoch]?.version {
-            if before[.epoch] == nil, epoch < highestEpoch, after[.leader] == nil || before[.leader] != nil {
-                violated("the version of epoch restarted at \(epoch), it had been \(highestEpoch)")
+            // Requests of sessions that are over are refused: only what a living one remembers can come back.
+            if before[.epoch] == nil, let known = world.nodes.compactMap({ $0.agent?.rememberedEpoch }).max(),
+                epoch < known
+            {
+                violated("the version of epoch restarted at \(epoch), somebody knows \(known)")
             }
-            if after[.leader] != nil { highestEpoch = max(highestEpoch, epoch) }
         }
         guard let leader = after[.leader] else {
             if before[.leader] != nil { released(by: node) }

@@ -38,7 +38,7 @@ public final class SimWorld {
 
     // What faults change.
     var replyLoss = 0
-    var slowness: Int64 = 1
+    var slowNetworks = 0
     var startFailures = 0
 
     public init(seed: UInt64, options: SimOptions? = nil, faults: [Fault]? = nil) {
@@ -102,7 +102,7 @@ public final class SimWorld {
 
     // MARK: Chance
 
-    var latency: Nanoseconds { dice.between(100_000, 2_000_000) * slowness }
+    var latency: Nanoseconds { dice.between(100_000, 2_000_000) * (slowNetworks > 0 ? 12 : 1) }
 
     var watchLatency: Nanoseconds { dice.chance(10) ? dice.milliseconds(1, 150) : latency }
 

@@ -150,6 +150,12 @@ final class SimAgent {
         }
     }
 
+    /// The highest version of `epoch` that a request of this agent's living session may still expect.
+    var rememberedEpoch: Int64? {
+        guard let session = handle?.session, world.zookeeper.sessions[session] != nil else { return nil }
+        return highestEpochSeen
+    }
+
     func postmasterExited() { network { [self] in wake(urgent: true) } }
 
     func markDirty() { isDirty = true }
@@ -286,12 +292,26 @@ final class SimAgent {
         switch rest[.initialize]?.data {
         case nil: view.initialize = .absent
         case .system(let system)?: view.initialize = .done(system)
-        default: view.initialize = .inProgress
+        default: view.initialize = rest[.bootstrap] == nil ? .abandoned : .inProgress
         }
         view.hasConfig = rest[.config] != nil
         if case .optime(let lsn)? = rest[.status]?.data { view.optime = lsn }
         if case .timeline(let timeline)? = rest[.history]?.data { view.historyTimeline = timeline }
         return view
+    }
+
+    /// The leader keeps `history` up to its timeline.
+    private func writeHistory(_ handle: SimHandle, _ timeline: Timeline) {
+        guard let store, store.hasConfig, store.historyTimeline.map({ $0 < timeline }) ?? true,
+            let leadership = renewals.leadership
+        else { return }
+        let guards: [SimOperation] = [.check(.epoch, leadership.epochVersion), .check(.leader, 1)]
+        let data = SimData.timeline(timeline)
+        let write: SimOperation =
+            store.historyTimeline == nil
+            ? .create(.history, data, ephemeral: false) : .set(.history, data, expected: nil)
+        self.store?.historyTimeline = timeline
+        handle.multi(guards + [write]) { [self] _ in isDirty = true }
     }
 
     // MARK: The member's own record
@@ -307,6 +327,7 @@ final class SimAgent {
             checkpointPending: sql?.inRecovery == false
                 && (view.local.control.map { $0.timeline < sql?.timeline ?? Timeline(0) } ?? false),
             kept: node.showsKeeper)
+        if member.isPrimary, let timeline = sql?.timeline { writeHistory(handle, timeline) }
         let data = SimData.member(member, epochSeen: highestEpochSeen)
         guard data != written else { return }
         isWritingMember = true

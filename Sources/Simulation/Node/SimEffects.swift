@@ -61,6 +61,7 @@ extension SimAgent {
         case .initdb:
             tool(took: world.dice.milliseconds(300, 900), done) { [self] in
                 guard !world.toolFails() else { return "initdb failed" }
+                node.postgres.contents = .ready
                 node.postgres.initialize(system: "70000000000000000\(world.newIdentity())")
                 return nil
             }
@@ -80,6 +81,9 @@ extension SimAgent {
             node.postgres.upstream = world.index(of: member)
             following = Following(member: member, term: term)
             world.after(millisecond) { [self] in network { done(.done) } }
+        case .kick:
+            node.postgres.kick()
+            network { done(.done) }
         case .rewind(let member): rewind(from: member, done)
         case .clone(let member): clone(from: member, done)
         }

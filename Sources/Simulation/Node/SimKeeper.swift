@@ -188,7 +188,8 @@ final class SimKeeper {
         return LocalPostgres(
             directory: directory, process: process, ending: ending,
             startedAt: postgres.phase == .absent ? nil : node.clock.local(postgres.startedAt),
-            promoteRequested: promoteRequested, armedUntil: armedUntil, latch: latch,
+            promoteRequested: promoteRequested, armedUntil: armedUntil,
+            armedZxid: armedUntil == nil ? nil : armedZxid, latch: latch,
             sql: postgres.status(at: node.now))
     }
 }

@@ -48,11 +48,16 @@ extension SimAgent {
                 + (0..<lifts).map { .set(.epoch, .empty, expected: $0) }
             simple(handle, operations, done)
         case .raceInitialize:
-            node.postgres.contents = .unfinished("bootstrap")
-            simple(handle, [.create(.initialize, .empty, ephemeral: false)]) { [self] outcome in
-                // Unknown: the marker stays, so that an `initialize` of ours is taken back.
-                if case .failed = outcome, node.postgres.lineage.isEmpty { node.postgres.contents = .empty }
-                done(outcome)
+            handle.read(watches: []) { [self] tree in
+                guard let tree else { return done(.failed("connection lost")) }
+                let abandoned = tree[.initialize]?.data == .empty && tree[.bootstrap] == nil
+                let delete: [SimOperation] = abandoned ? [.delete(.initialize, expected: 1)] : []
+                simple(
+                    handle,
+                    delete + [
+                        .create(.initialize, .empty, ephemeral: false), .set(.initialize, .empty, expected: 0),
+                        .create(.bootstrap, .empty, ephemeral: true),
+                    ], done)
             }
         case .claimInitialize(let system):
             handle.read(watches: []) { [self] tree in
@@ -177,13 +182,13 @@ extension SimAgent {
             guard let tree else { return done(.failed("connection lost")) }
             var next = own + 1
             var version: Int64?
-            if case .timeline(let used)? = tree[.history]?.data {
+            if case .timeline(let used)? = tree[.timeline]?.data {
                 next = max(next, used.rawValue + 1)
-                version = tree[.history]?.version
+                version = tree[.timeline]?.version
             }
             let data = SimData.timeline(Timeline(next))
             let write: SimOperation =
-                version == nil ? .create(.history, data, ephemeral: false) : .set(.history, data, expected: version)
+                version == nil ? .create(.timeline, data, ephemeral: false) : .set(.timeline, data, expected: version)
             simple(handle, guards + [write]) { [self] outcome in
                 guard outcome == .done else { return done(outcome == .done ? .done : .failed("timeline not reserved")) }
                 askKeeper({ $0.promote(to: next) }) { done(Self.outcome($0)) }
@@ -206,10 +211,7 @@ extension SimAgent {
                     ? .create(.initialize, .system(system), ephemeral: false)
                     : .set(.initialize, .system(system), expected: tree[.initialize]?.version))
             if tree[.config] == nil { operations.append(.create(.config, .empty, ephemeral: false)) }
-            simple(handle, operations) { [self] outcome in
-                if outcome == .done, !node.postgres.lineage.isEmpty { node.postgres.contents = .ready }
-                done(outcome)
-            }
+            simple(handle, operations, done)
         }
     }
 
@@ -219,14 +221,12 @@ extension SimAgent {
         world.invariants.discarded(node.index)
         handle.read(watches: []) { [self] tree in
             guard let tree else { return done(.failed("connection lost")) }
-            guard let znode = tree[.initialize], znode.data == .empty else {
-                node.postgres.clear()
-                return done(.done)
+            node.postgres.clear()
+            var operations: [SimOperation] = tree[.bootstrap] == nil ? [] : [.delete(.bootstrap, expected: nil)]
+            if let znode = tree[.initialize], znode.data == .empty {
+                operations.append(.delete(.initialize, expected: znode.version))
             }
-            simple(handle, [.delete(.initialize, expected: znode.version)]) { [self] outcome in
-                if outcome == .done { node.postgres.clear() }
-                done(outcome)
-            }
+            simple(handle, operations, done)
         }
     }
 }

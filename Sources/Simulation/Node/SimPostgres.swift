@@ -48,6 +48,7 @@ final class SimPostgres {
     /// Configured upstream: survives restarts, like the file it stands for.
     var upstream: Int?
     private(set) var isStreaming = false
+    private var nextTry: Nanoseconds = 0
     private(set) var startedAt: Nanoseconds = 0
     /// The postmaster ended: the keeper is told.
     var onExit: (_ requested: Bool) -> Void = { _ in }
@@ -213,8 +214,10 @@ final class SimPostgres {
 
     /// One exchange with the configured upstream.
     func stream(from other: SimPostgres, all: Bool) {
-        guard phase == .running, inRecovery, mayStream(from: other) else {
+        guard phase == .running, inRecovery, isStreaming || world.now >= nextTry else { return }
+        guard mayStream(from: other) else {
             isStreaming = false
+            nextTry = world.now + world.dice.milliseconds(100, 5000)
             return
         }
         guard isPrefix(of: other) else {
@@ -226,6 +229,9 @@ final class SimPostgres {
     }
 
     func loseUpstream() { isStreaming = false }
+
+    /// Wakes the startup process from its sleep between two tries to connect.
+    func kick() { nextTry = 0 }
 
     /// A standby that received the end of its primary's WAL.
     func receive(from other: SimPostgres, upTo position: UInt64) {

@@ -3,6 +3,10 @@ import HACore
 /// The znodes of the cluster.
 enum SimPath: Hashable {
     case leader, epoch, status, sync, initialize, config, history
+    /// Ephemeral: somebody is at making the cluster.
+    case bootstrap
+    /// The highest timeline number that a promotion reserved.
+    case timeline
     case member(Int)
     /// `lease/NAME.SESSION`: one for each session.
     case lease(Int, Int64)
