@@ -1,10 +1,11 @@
 import Foundation
 import HACore
 import LibPQ
-import PostgresControl
 import Support
 import SystemPackage
 import Testing
+
+@testable import PostgresControl
 
 @Suite(.serialized, .timeLimit(.minutes(3)))
 struct CloneTests {
@@ -87,6 +88,34 @@ struct CloneTests {
         #expect(report.movedAside == nil)
         let entries = try FileManager.default.contentsOfDirectory(atPath: standby.folder.path).sorted()
         #expect(entries == ["basebackup.log", "data", "postgresql.log"])
+        await standby.discard()
+        await primary.discard()
+    }
+
+    @Test func aMountPointIsFilledInPlace() async throws {
+        let primary = try await PostgresInstance("mount-source")
+        try await primary.start()
+        let standby = try await PostgresInstance("mount-target")
+        let upstream = try await primary.upstream()
+        var cut = cloner(standby, UnprivilegedRunner(killWhenMade: standby.dataDirectory + "/backup_label"))
+        cut.layout.isMountPoint = true
+        let refused = await #expect(throws: PostgresControlError.self) {
+            try await cut.clone(from: upstream, options: [], deadline: .seconds(60))
+        }
+        #expect(refused?.code == .wrongState)
+        await #expect(throws: PostgresControlError.self) {
+            try await cut.clone(
+                from: upstream, options: [.value("max-rate", "1M")], old: .removeFirst,
+                deadline: .seconds(60), pause: .milliseconds(10))
+        }
+        #expect(
+            await standby.inspector.inspect(standby.directory)
+                == .unfinished(
+                    "{\"version\":1,\"operation\":\"clone\",\"source\":\"127.0.0.1:\(primary.port)\"}"))
+        var whole = cloner(standby)
+        whole.layout.isMountPoint = true
+        _ = try await whole.clone(from: upstream, options: [], old: .removeFirst, deadline: .seconds(60))
+        try await standby.startFollowing(primary, "mounted")
         await standby.discard()
         await primary.discard()
     }
