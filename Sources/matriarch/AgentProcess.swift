@@ -29,7 +29,7 @@ enum AgentProcess {
                     // No exit handlers: the ZooKeeper client's would end the session, and with it a lock.
                     _exit(code)
                 })
-            let doors = AdminServer(board: assembly.board, listen: config.restAPI.listen, threads: threads, logger: logger)
+            let doors = AdminServer(board: assembly.board, listen: config.restAPI.listen, eventLoopGroup: threads, logger: logger)
             let group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(
                     services: [

@@ -67,6 +67,8 @@ extension EffectHandlers {
         defer { latest.upstream = nil }
         let report: Rewinder.Report
         do {
+            // pg_rewind and its recovery read the settings from the file, not from a command line.
+            try await server.writeConfiguration(as: .standby, following: nil, await server.parameters())
             report = try await Rewinder(
                 installation: server.installation, config: server.config, runner: try server.keeper.client(),
                 output: server.keeper.runtime.toolOutput("pg_rewind")
