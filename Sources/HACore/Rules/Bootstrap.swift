@@ -37,7 +37,7 @@ let bootstrapRules: [Rule] = [
         guard s.memory.bootstrap == .created, let leadership = s.leadership, s.local.process == .running(as: .primary)
         else { return nil }
         guard s.local.sql?.inRecovery == false else {
-            return Conclusion("waiting for the new cluster to accept connections", recheckAfter: .milliseconds(25))
+            return Conclusion("waiting for the new cluster to accept connections", recheckAfter: s.startingPause)
         }
         return Conclusion("running post_bootstrap", .finishBootstrap(leadership.term))
     },
