@@ -33,7 +33,7 @@ struct RawClient: Sendable {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
             let sent = bytes.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             guard sent > 0 else { throw Failure(description: "send: \(String(cString: strerror(errno)))") }
             bytes = bytes.dropFirst(sent)
