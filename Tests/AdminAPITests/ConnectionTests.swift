@@ -99,6 +99,36 @@ import Testing
         }
     }
 
+    @Test func aClientThatEndsItsSideIsAnswered() async throws {
+        try await withServer { port in
+            let client = try RawClient(port: port)
+            defer { client.close() }
+            try client.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            client.finishSending()
+            #expect(try await client.readToEnd().hasPrefix("HTTP/1.1 200 "))
+        }
+    }
+
+    @Test func manyClientsAtOnce() async throws {
+        try await withServer { port in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<40 {
+                    group.addTask {
+                        let client = try RawClient(port: port)
+                        defer { client.close() }
+                        for _ in 0..<5 {
+                            try client.send("GET /patroni HTTP/1.1\r\nHost: a\r\n\r\n")
+                            #expect(try await client.readAnswer().hasPrefix("HTTP/1.1 200 "))
+                        }
+                        try client.send("OPTIONS /primary HTTP/1.0\r\n\r\n")
+                        #expect(try await client.readToEnd().hasPrefix("HTTP/1.1 200 "), "\(number)")
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test func anErrorPageEndsTheConnectionBeforeTheBody() async throws {
         try await withServer { port in
             let client = try RawClient(port: port)

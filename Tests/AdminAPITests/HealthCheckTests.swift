@@ -116,6 +116,11 @@ import Testing
         #expect(code("/primary", scene) == 503)
         #expect(code("/leader", scene) == 200)
 
+        scene = .primary()
+        scene.status.state = .stopping
+        #expect(code("/primary", scene) == 503, "clients should not come any more")
+        #expect(code("/leader", scene) == 200)
+
         scene = .replica()
         scene.holdsLock = true
         #expect(code("/primary", scene) == 503, "not yet promoted")
