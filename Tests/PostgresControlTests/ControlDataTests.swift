@@ -51,6 +51,8 @@ struct ControlDataTests {
     @Test func aChecksumWarningAndChecksumsAreSeen() throws {
         let torn = "WARNING: Calculated CRC checksum does not match value stored in file.\n" + Self.output
         #expect(try #require(ControlData(output: torn)).checksumMatches == false)
+        let newer = "pg_controldata: warning: calculated CRC checksum does not match value stored in control file"
+        #expect(try #require(ControlData(output: Self.output, warnings: newer)).checksumMatches == false)
         let checksums = Self.output.replacing("checksum version:           0", with: "checksum version:           1")
         #expect(try #require(ControlData(output: checksums)).control.allowsRewind)
     }

@@ -8,6 +8,8 @@ import SystemPackage
 struct UnprivilegedRunner: ToolRunner {
     /// Kills the tool as soon as its output contains this.
     var killWhenPrinted: String?
+    /// Kills the tool as soon as this file exists.
+    var killWhenMade: String?
 
     func run(
         arguments: [String], environment: [String: String], output: FilePath, deadline: Duration
@@ -20,6 +22,7 @@ struct UnprivilegedRunner: ToolRunner {
             {
                 process.kill()
             }
+            if let killWhenMade, FileManager.default.fileExists(atPath: killWhenMade) { process.kill() }
             return process.exitStatus
         }
         switch status {

@@ -55,7 +55,7 @@ struct DisconnectionTests {
             let pending = Task { await failure { try await witness.session.create("/frozen", deadline: patience) } }
             try await witness.saw(.disconnected)
             let noticed = clock.now - start
-            #expect(noticed > .milliseconds(400) && noticed < .milliseconds(1_150))
+            #expect(noticed > .milliseconds(400) && noticed < .seconds(3))
             let error = await pending.value
             #expect(error?.code == .operationTimeout && error?.outcome == .unknown)
             // A thawed server may serve a session again before it notices that its time is over: then once more.
@@ -98,12 +98,12 @@ struct DisconnectionTests {
             try await eventually("a request is in flight") { witness.session.pendingRequests > 0 }
             return clock.now
         }
-        #expect(clock.now - start < .seconds(3))
+        #expect(clock.now - start < .seconds(5))
         try await server.stop()
     }
 
     @Test func abandoningAConnectionReconnectsAtOnceAndMovesGenerationAndAnchor() async throws {
-        let server = try await Shared.standalone()
+        let server = try await ZooKeeperServer.standalone()  // all of this process's sockets to it are shut down
         try await withSession(server.host) { witness in
             let session = witness.session
             let first = try #require(session.connection)
@@ -113,17 +113,18 @@ struct DisconnectionTests {
             let acknowledged = BootClock.now
             #expect(first.anchor < sent)
             #expect(session.abandonConnection())
-            try await eventually("it is back", within: .seconds(2)) { session.connection?.generation == 2 }
+            try await eventually("it is back") { session.connection?.generation == 2 }
             let second = try #require(session.connection)
             #expect(second.session == first.session && second.negotiatedTimeout == first.negotiatedTimeout)
             #expect(second.anchor >= sent && second.anchor <= acknowledged)
             #expect(session.abandonConnection())
-            try await eventually("it is back again", within: .seconds(2)) { session.connection?.generation == 3 }
+            try await eventually("it is back again") { session.connection?.generation == 3 }
             #expect(session.connection?.anchor == second.anchor)  // nothing was acknowledged in between
             try await session.delete("/anchor", expecting: .any, deadline: patience)
             let kinds = witness.events.map { if case .connected = $0 { "connected" } else { "\($0)" } }
             #expect(kinds == ["connected", "disconnected", "connected", "disconnected", "connected"])
         }
+        try await server.stop()
     }
 
     @Test func withoutAConnectionThereIsNothingToAbandon() async throws {

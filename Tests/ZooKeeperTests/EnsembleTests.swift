@@ -24,7 +24,7 @@ struct EnsembleTests {
             #expect(short.session == long.session && short.timeout == .milliseconds(400))
             short.leave()
             try await witness.saw(.node(.deleted, "/shortened"))
-            #expect(clock.now - start < .seconds(2))
+            #expect(clock.now - start < .seconds(3))
             #expect(try await witness.session.exists("/unchanged", deadline: patience) != nil)
         }
     }
@@ -47,7 +47,7 @@ struct EnsembleTests {
                 let start = clock.now
                 #expect(try old.closeSession() == 0)
                 try await witness.saw(.node(.deleted, path))
-                #expect(clock.now - start < .seconds(2))
+                #expect(clock.now - start < .seconds(3))
                 new.leave()
             }
         }
@@ -95,11 +95,11 @@ struct EnsembleTests {
             frozen.freeze()
             let start = clock.now
             #expect(witness.session.abandonConnection())
-            try await eventually("another server serves us", within: .seconds(2)) {
+            try await eventually("another server serves us") {
                 (witness.session.connection?.generation ?? 0) > before.generation
             }
             try await witness.session.set("/quick", [1], expecting: .any, deadline: patience)
-            #expect(clock.now - start < .seconds(1))  // on its own the library would need 2.7 s
+            #expect(clock.now - start < .seconds(2))  // on its own the library would need 2.7 s
             #expect(witness.session.connection?.session == before.session)
             frozen.thaw()
         }

@@ -85,7 +85,7 @@ struct RequestTests {
                 let seen = try await other.session.exists("/mine", watch: true, deadline: patience)
                 #expect(seen?.ephemeralOwner == stat.ephemeralOwner)
             }
-            try await other.saw(.node(.deleted, "/mine"), within: .seconds(2))
+            try await other.saw(.node(.deleted, "/mine"), within: .seconds(3))
         }
     }
 

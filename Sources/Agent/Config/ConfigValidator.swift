@@ -1,8 +1,8 @@
 internal import AdminModel
 internal import Glibc
 
-/// The checks of `--validate-config` that go beyond reading: they look at the disk, and refuse what works on one machine
-/// only (contract/patroni.md 6).
+/// The checks of `--validate-config` beyond reading: they look at the disk, and refuse what works on one machine only
+/// (contract/patroni.md 6).
 public enum ConfigValidator {
     /// Addresses under which peers on other machines cannot reach this one.
     static let localAddresses = ["127.0.0.1", "0.0.0.0", "*", "::1", "localhost"]

@@ -47,8 +47,8 @@ public struct DynamicConfig: Sendable {
         var rejected: [Rejection] = []
         var values = DynamicValues()
         var findings = ConfigFindings(origins: ConfigOrigins(document: source))
-        // The second round is for a last document that another version accepted, the third finds nothing.
-        for round in 0..<3 {
+        // Round two: a last document that another version accepted. Round three: what only then gets read.
+        for round in 0..<4 {
             findings = ConfigFindings(origins: ConfigOrigins(document: source))
             values = DynamicValues(reading: SectionReader(accepted, [], findings), bounds: .moved)
             guard !findings.problems.isEmpty else { break }

@@ -67,6 +67,7 @@ final class SectionReader {
         let bounds: String
         switch (range.lowerBound, range.upperBound) {
         case (.min, .max): bounds = ""
+        case (.min, let high): bounds = " of at most \(high)"
         case (let low, .max): bounds = " of at least \(low)"
         case (let low, let high): bounds = " from \(low) to \(high)"
         }

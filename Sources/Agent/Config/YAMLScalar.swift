@@ -20,7 +20,9 @@ enum YAMLScalar {
         if digits.first == "-" || digits.first == "+" { digits.removeFirst() }
         if digits.hasPrefix("0b") { return number(digits.dropFirst(2), radix: 2, sign) }
         if digits.hasPrefix("0x") { return number(digits.dropFirst(2), radix: 16, sign) }
-        if digits.hasPrefix("0") && digits.count > 1 { return number(digits.dropFirst(), radix: 8, sign) }
+        if digits.hasPrefix("0") && digits.count > 1 && digits.dropFirst().first != ":" {
+            return number(digits, radix: 8, sign)
+        }
         if digits.contains(":") { return sixties(digits, sign) }
         return digits.first == "_" ? nil : number(digits, radix: 10, sign)
     }
@@ -49,10 +51,13 @@ enum YAMLScalar {
         return .int(sign.isEmpty ? total : -total)
     }
 
-    /// PyYAML wants a point, and a sign behind the `e`: `1e3` is text to it.
+    /// PyYAML wants a point, a sign behind the `e`, and none before a leading point: `1e3` and `-.5` are text to it.
     private static func fraction(_ text: String) -> JSONValue? {
         var rest = Substring(text)
-        if rest.first == "-" || rest.first == "+" { rest.removeFirst() }
+        if rest.first == "-" || rest.first == "+" {
+            rest.removeFirst()
+            if rest.first == "." { return nil }
+        }
         let mantissa = rest.prefix { $0 != "e" && $0 != "E" }
         let parts = mantissa.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 2, parts.allSatisfy({ $0.allSatisfy { "0123456789_".contains($0) } }) else { return nil }

@@ -77,7 +77,7 @@ struct EffectHandlers: Sendable {
         case .raceInitialize, .initdb, .finishBootstrap, .cancelBootstrap, .claimInitialize, .writeConfig:
             try await bootstrap(effect)
         case .start, .stop, .promote, .checkpoint: try await run(effect)
-        case .readUpstream, .follow, .rewind, .clone: try await replicate(effect)
+        case .readUpstream, .follow, .kick, .rewind, .clone: try await replicate(effect)
         }
     }
 

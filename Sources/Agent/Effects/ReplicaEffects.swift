@@ -10,6 +10,8 @@ extension EffectHandlers {
         switch effect {
         case .readUpstream(let member, let term): try await readUpstream(member, term)
         case .follow(let member, let term): try await follow(member, term)
+        case .kick:
+            do { try await server.keeper.client().kick(for: .milliseconds(100)) } catch { throw EffectFailure("\(error)") }
         case .rewind(let member): try await rewind(from: member)
         case .clone(let member): try await clone(from: member)
         default: break
@@ -50,7 +52,7 @@ extension EffectHandlers {
             guard await server.keeper.status()?.postmasterPID != nil else { return }
             if changed { try await server.reload() }
             // The startup process sleeps between tries: kicked, it connects at once (design/postgres.md 6).
-            try await server.keeper.client().kick(for: .seconds(5))
+            try await server.keeper.client().kick(for: .milliseconds(500))
         } catch let error as EffectFailure {
             throw error
         } catch {
@@ -65,6 +67,8 @@ extension EffectHandlers {
         defer { latest.upstream = nil }
         let report: Rewinder.Report
         do {
+            // pg_rewind and its recovery read the settings from the file, not from a command line.
+            try await server.writeConfiguration(as: .standby, following: nil, await server.parameters())
             report = try await Rewinder(
                 installation: server.installation, config: server.config, runner: try server.keeper.client(),
                 output: server.keeper.runtime.toolOutput("pg_rewind")
@@ -82,7 +86,7 @@ extension EffectHandlers {
                 "rewound to \(member): \(report.lostBytes ?? 0) bytes of own WAL were given up",
                 metadata: [
                     "diverged_at": "\(report.divergedAt?.description ?? "?")",
-                    "own_end": "\(report.ownEnd?.description ?? "?")",
+                    "own_end": "\(report.ownEnd)",
                 ])
         case .refused(let why), .unfinished(let why): throw EffectFailure(why)
         }

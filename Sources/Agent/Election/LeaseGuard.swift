@@ -33,7 +33,7 @@ final class LeaseGuard: Sendable {
         var role = Role.idle
         /// The keeper answered that it is armed under this leadership: from then on deadlines are sent to it.
         var armed = false
-        var status: [UInt8] = []
+        var status = Array("{}".utf8)
         var statusMissing = false
         var inFlight: InFlight?
         var nextAt = Instant(nanoseconds: 0)

@@ -31,6 +31,7 @@ actor LocalObserver {
         local.startedAt = keeper.startedAt
         local.promoteRequested = keeper.promoteRequested
         local.armedUntil = keeper.armedUntil
+        local.armedZxid = keeper.armedZxid
         local.latch = keeper.latch
         if case .running = process, let pid = keeper.postmasterPID {
             // A server that answered before and does not now is busy, not gone (issue of exhausted connections).
@@ -43,6 +44,11 @@ actor LocalObserver {
             }
         }
         return local
+    }
+
+    /// The same after an orderly stop, without anything remembered.
+    static func stopped(_ server: LocalServer) async -> LocalPostgres? {
+        LocalPostgres(directory: await server.inspector.inspect(server.dataDirectory))
     }
 
     private func look(_ keeper: KeeperStatus) async -> DataDirectory {

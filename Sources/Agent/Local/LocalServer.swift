@@ -137,7 +137,7 @@ struct LocalServer: Sendable {
                 as: role, epochZxid: epochZxid, dataDirectory: dataDirectory, arguments: command.arguments,
                 environment: command.environment)
             logger.info("PostgreSQL started as \(role.rawValue)", metadata: ["pid": "\(pid)"])
-            if role == .standby { try await keeper.client().kick(for: .seconds(15)) }
+            if role == .standby { try await keeper.client().kick(for: .seconds(1)) }
         } catch {
             throw EffectFailure("\(error)")
         }

@@ -55,6 +55,7 @@ actor Publisher {
             wasPrimary: wasPrimary)
         if treeIsKnown, let tree, Instant.now - tree.view.readAt < .seconds(1) { dcsLastSeen = time(nil) }
         post(view, decision, description, tree)
+        maintainSlots(view, tree)
         // One round at a time: what changes meanwhile is published by the next.
         guard writing == nil || description != lastDescription else { return }
         lastDescription = description
@@ -64,6 +65,17 @@ actor Publisher {
             await self.write(view, decision, description, tree)
             self.writing = nil
         }
+    }
+
+    /// The last word of an agent that ends: what it had led, it has let go of.
+    func publishStopped() async {
+        await writing?.value
+        guard let session = sessions.session, let local = await LocalObserver.stopped(server) else { return }
+        var description = LocalDescription(local, running: nil, memory: DecisionMemory(), wasPrimary: wasPrimary)
+        description.state = .stopped
+        let record = MemberRecordBuilder(settings: settings).record(
+            description, local, server: nil, leadership: nil, epochVersion: nil, sessionTimeout: nil)
+        await members.publish(record, through: session, exists: true)
     }
 
     private func post(_ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?)
@@ -97,7 +109,6 @@ actor Publisher {
         let owner = tree?.view.members[me]?.session
         await members.publish(record, through: session, exists: owner == session.connection?.session.rawValue)
         if isLeading, let term = view.leadership?.term, let tree { await writeHistory(view, term, tree) }
-        await maintainSlots(view, isLeading: isLeading, tree)
     }
 
     private func writeHistory(_ view: ClusterView, _ term: Term, _ tree: TreeSnapshot) async {
@@ -111,13 +122,15 @@ actor Publisher {
         }
     }
 
-    private func maintainSlots(_ view: ClusterView, isLeading: Bool, _ tree: TreeSnapshot?) async {
-        guard let tree, view.local.isRunning, let own = view.local.sql?.position, view.running == nil else { return }
+    /// Beside everything else: slots need SQL, which may be slow.
+    private func maintainSlots(_ view: ClusterView, _ tree: TreeSnapshot?) {
+        guard let tree, view.local.isRunning, let sql = view.local.sql, view.running == nil else { return }
         let names = tree.members.map(\.name)
         // New members need their slot at once, so that they can connect with it.
         guard names != maintainedMembers || Instant.now - maintainedAt >= view.policy.loopWait else { return }
         maintainedAt = Instant.now
         maintainedMembers = names
-        await slots.maintain(members: tree.members, isLeader: isLeading, status: tree.status, own: own)
+        let isLeader = view.leadership != nil && !sql.inRecovery
+        Task { await slots.maintain(members: tree.members, isLeader: isLeader, status: tree.status, own: sql.position) }
     }
 }

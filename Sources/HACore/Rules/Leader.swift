@@ -44,6 +44,12 @@ let leaderRules: [Rule] = [
         }
         return Conclusion("starting as readonly because i had the session lock", .start(as: .standby, term: nil))
     },
+    Rule("leader.arm", "A primary that an earlier process of ours ran: its keeper gets this session's lease.") { s in
+        guard let leadership = s.leadership, s.local.isRunning, s.local.mayBeWritable,
+            s.local.armedZxid != leadership.epochZxid, s.ready("arm")
+        else { return nil }
+        return Conclusion("handing the present lease to the keeper", .arm(leadership.term))
+    },
     Rule("leader.starting", "Started as a primary, not accepting yet: bounded by primary_start_timeout.") { s in
         guard s.leadership != nil, s.local.process == .running(as: .primary), s.local.sql == nil else { return nil }
         let since = s.local.startedAt ?? s.view.now

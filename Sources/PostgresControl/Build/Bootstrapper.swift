@@ -4,7 +4,7 @@ public import SystemPackage
 /// Makes a new cluster with initdb, in `<data_dir>.new`, and renames it into place when it is complete.
 public struct Bootstrapper: Sendable {
     public let installation: Installation
-    public let layout: DataDirectoryLayout
+    public internal(set) var layout: DataDirectoryLayout
     private let tool: ToolRun
 
     /// - Parameter output: the file for what initdb prints.

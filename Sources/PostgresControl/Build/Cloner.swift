@@ -21,7 +21,7 @@ public struct Cloner: Sendable {
     }
 
     public let installation: Installation
-    public let layout: DataDirectoryLayout
+    public internal(set) var layout: DataDirectoryLayout
     private let tool: ToolRun
 
     /// - Parameter output: the file for what pg_basebackup prints.
@@ -40,18 +40,22 @@ public struct Cloner: Sendable {
     ///   - deadline: for each of two tries.
     ///   - pause: between them.
     /// - Throws: `.tool`, `.timedOut`, `.file`, `.wrongState`. The old directory is in its place then, or moved aside when
-    ///   it uses tablespaces or a WAL directory elsewhere (the copy needs those folders empty).
+    ///   it uses tablespaces or a WAL directory elsewhere (the copy needs those folders empty). A mount point cannot be
+    ///   swapped: it has to be empty or `removeFirst`, and counts as unfinished until the copy is complete.
     public func clone(
         from source: Upstream, options: [ToolOption], old: OldDirectory = .keep, deadline: Duration,
         pause: Duration = .seconds(5)
     ) async throws(PostgresControlError) -> Report {
         let (target, early) = try await Disk.run(within: .seconds(600)) { [layout] () throws(PostgresControlError) in
-            try Self.prepare(layout, old)
+            try Self.prepare(layout, old, "\(source.host):\(source.port)")
         }
         let tries = try await copy(source, options, target, deadline: deadline, pause: pause)
         return try await Disk.run(within: .seconds(600)) { [layout] () throws(PostgresControlError) in
             try StandbySignal.writeNow(in: target)
-            guard target != layout.dataDirectory else { return Report(movedAside: nil, tries: tries) }
+            guard target != layout.dataDirectory else {
+                try UnfinishedMarker.remove(for: target)
+                return Report(movedAside: nil, tries: tries)
+            }
             var aside = early
             if try !layout.isEmpty { aside = try layout.moveAsideNow("old") }
             try layout.moveIntoPlace(target)
@@ -65,7 +69,7 @@ public struct Cloner: Sendable {
 
     /// Clears the way; returns where to copy to and what was moved aside already.
     private static func prepare(
-        _ layout: DataDirectoryLayout, _ old: OldDirectory
+        _ layout: DataDirectoryLayout, _ old: OldDirectory, _ source: String
     ) throws(PostgresControlError) -> (FilePath, FilePath?) {
         try DataDirectoryLayout.remove(layout.cloneStaging)
         if layout.mustWorkInPlace {
@@ -76,6 +80,9 @@ public struct Cloner: Sendable {
                     "\(layout.dataDirectory.string) is a mount point with data that may not be removed: use a folder inside",
                     outcome: .didNotHappen)
             }
+            // Best effort: beside a mount point there may be nothing that can be written. pg_basebackup writes the control
+            // file last, so that a directory without one was cut off, too.
+            try? UnfinishedMarker(operation: "clone", source: source).write(for: layout.dataDirectory)
             return (layout.dataDirectory, nil)
         }
         if old == .removeFirst {

@@ -25,13 +25,15 @@ public struct DatabaseUsers: Hashable, Sendable {
 
     /// Creates or alters the roles in one transaction. Passwords are sent as SCRAM secrets made here, and the statements
     /// stay out of the server's log. Waits for no standby.
+    /// - Parameter deadline: for each statement.
     /// - Throws: what the server says; nothing was done then, unless the outcome is unknown. May be repeated.
     public func create(on connection: PostgresConnection, deadline: Duration) async throws(PostgresError) {
         let present = try await connection.query("SELECT rolname FROM pg_roles", deadline: deadline)
         let names = Set(present.rows.compactMap { $0["rolname"] })
-        let script = try await script(present: names, connection)
+        let statements = try await statements(present: names, connection)
         do throws(PostgresError) {
-            try await connection.simple(script, deadline: deadline)
+            // One by one: text sent at once is logged as a whole, before the settings that keep it out of the log.
+            for statement in statements { try await connection.simple(statement, deadline: deadline) }
         } catch {
             // The session is left in the failed transaction otherwise; when it is gone, so is the transaction.
             if !error.isConnectionLoss { try await connection.simple("ROLLBACK", deadline: deadline) }
@@ -39,12 +41,16 @@ public struct DatabaseUsers: Hashable, Sendable {
         }
     }
 
-    private func script(
+    private func statements(
         present: Set<String>, _ connection: PostgresConnection
-    ) async throws(PostgresError) -> String {
+    ) async throws(PostgresError) -> [String] {
         var created = present
-        var statements = ["BEGIN", "SET LOCAL synchronous_commit = local", "SET LOCAL log_statement = none"]
-        statements += ["SET LOCAL log_min_duration_statement = -1", "SET LOCAL log_min_error_statement = panic"]
+        var statements = [
+            """
+            BEGIN; SET LOCAL synchronous_commit = local; SET LOCAL log_statement = none;
+            SET LOCAL log_min_duration_statement = -1; SET LOCAL log_min_error_statement = panic
+            """
+        ]
         if let superuser, superuser.password != nil {
             statements.append(try await role(superuser, "LOGIN SUPERUSER", &created, connection))
         }
@@ -58,7 +64,7 @@ public struct DatabaseUsers: Hashable, Sendable {
                 statements.append("GRANT EXECUTE ON FUNCTION pg_catalog.\(function) TO \(role)")
             }
         }
-        return (statements + ["COMMIT"]).joined(separator: "; ")
+        return statements + ["COMMIT"]
     }
 
     private func role(

@@ -21,12 +21,11 @@ public struct Rewinder: Sendable {
         public let divergedAt: LSN?
         public let timeline: Timeline?
         /// The end of this server's own WAL before. What lies between `divergedAt` and this is given up.
-        public let ownEnd: LSN?
+        public let ownEnd: LSN
 
         /// Bytes of WAL that were given up.
         public var lostBytes: UInt64? {
-            guard let divergedAt, let ownEnd else { return nil }
-            return ownEnd.bytesAhead(of: divergedAt)
+            divergedAt.map { ownEnd.bytesAhead(of: $0) }
         }
     }
 
@@ -50,7 +49,8 @@ public struct Rewinder: Sendable {
     }
 
     /// Rewinds to `source`, which must be a primary. PostgreSQL must not run here. A directory that was not stopped
-    /// cleanly is recovered by pg_rewind itself, in single-user mode.
+    /// cleanly is recovered by pg_rewind itself, in single-user mode, with the parameters of the configuration file alone:
+    /// write that first, or `wal_log_hints` is off afterwards and pg_rewind refuses.
     /// - Parameters:
     ///   - control: of the directory as it is.
     ///   - restoreFromArchive: fetch missing WAL by the `restore_command` of the configuration.
@@ -62,9 +62,7 @@ public struct Rewinder: Sendable {
         deadline: Duration
     ) async throws(PostgresControlError) -> Report {
         let directory = config.dataDirectory
-        let ownEnd =
-            await installation.endOfWAL(directory, control: control)
-            ?? max(control.checkpoint, control.minRecoveryPoint)
+        let ownEnd = await installation.endOfWAL(directory, control: control)
         let marker = UnfinishedMarker(operation: "rewind", source: "\(source.host):\(source.port)")
         let before = try await Disk.run { () throws(PostgresControlError) in try Self.begin(marker, directory) }
         let result: ToolRun.Result

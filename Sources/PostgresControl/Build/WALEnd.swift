@@ -2,18 +2,21 @@ public import HACore
 public import SystemPackage
 
 extension Installation {
-    /// Where the WAL of a stopped server ends, found by reading it with pg_waldump from the latest checkpoint on; nil
-    /// when that cannot be told (no pg_waldump, too much WAL for the deadline).
+    /// Where the WAL of a stopped server ends. After a crash it is read with pg_waldump from the latest checkpoint on;
+    /// after a clean stop, and when that does not succeed (no pg_waldump, too much WAL for the deadline, an end just at a
+    /// segment's end, where pg_waldump waits 5 s for the next file), it is the greatest position in the control file.
     public func endOfWAL(
-        _ dataDirectory: FilePath, control: ControlFile, deadline: Duration = .seconds(10)
-    ) async -> LSN? {
+        _ dataDirectory: FilePath, control: ControlFile, deadline: Duration = .seconds(6)
+    ) async -> LSN {
+        let known = max(control.checkpoint, control.minRecoveryPoint)
+        if control.state == .shutDown || control.state == .shutDownInRecovery { return known }
         let arguments = [
-            "--quiet", "--path=\(dataDirectory.appending("pg_wal").string)",
-            "--timeline=\(max(control.timeline, control.minRecoveryTimeline))",
-            "--start=\(max(control.checkpoint, control.minRecoveryPoint))",
+            "--quiet", "--path=\(dataDirectory.appending("pg_wal").string)", "--timeline=\(control.timeline)",
+            "--start=\(control.checkpoint)",
         ]
         let output = try? await QuickCommand.run(path(of: .pgWaldump), arguments, deadline: deadline)
-        return output.flatMap { Self.endOfWAL(in: $0.standardError) }
+        let found = output.flatMap { Self.endOfWAL(in: $0.standardError) } ?? .zero
+        return max(found, known)
     }
 
     /// `... error in WAL record at 0/1511A88: invalid record length at 0/1511B00: ...` -> 0/1511B00.

@@ -9,8 +9,9 @@ public struct ControlData: Hashable, Sendable {
     /// False when pg_controldata warned that the checksum does not match: a torn read, or a damaged file.
     public var checksumMatches: Bool
 
-    /// Reads the output under `LC_ALL=C`; nil when a field of `ControlFile` is missing or not understood.
-    public init?(output: some StringProtocol) {
+    /// Reads the output under `LC_ALL=C`, and what was printed on standard error; nil when a field of `ControlFile` is
+    /// missing or not understood.
+    public init?(output: some StringProtocol, warnings: String = "") {
         var fields: [Substring: Substring] = [:]
         for line in output.split(separator: "\n") {
             guard let colon = line.firstIndex(of: ":") else { continue }
@@ -36,7 +37,8 @@ public struct ControlData: Hashable, Sendable {
         for (label, name) in Self.floorLabels {
             standbyFloor[name] = fields["\(label) setting"].flatMap { Int($0) }
         }
-        checksumMatches = !output.contains("CRC")
+        // On standard output up to 16, on standard error since 17.
+        checksumMatches = !output.contains("CRC") && !warnings.contains("CRC")
     }
 
     private static let floorLabels = [

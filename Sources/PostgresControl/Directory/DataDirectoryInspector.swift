@@ -40,7 +40,7 @@ public struct DataDirectoryInspector: Sendable {
                 let reason = output.standardError.split(separator: "\n").first ?? ""
                 throw PostgresControlError(.tool, "pg_controldata: \(output.status) \(reason)", outcome: .didNotHappen)
             }
-            guard let data = ControlData(output: output.standardOutput) else {
+            guard let data = ControlData(output: output.standardOutput, warnings: output.standardError) else {
                 throw PostgresControlError(
                     .unexpected, "pg_controldata's output was not understood", outcome: .didNotHappen)
             }

@@ -5,6 +5,8 @@ public import SystemPackage
 /// Moves whole data directories. Only what is beside them and made by us is ever deleted, unless the caller says so.
 public struct DataDirectoryLayout: Hashable, Sendable {
     public let dataDirectory: FilePath
+    /// For tests, which cannot mount.
+    var isMountPoint = false
 
     public init(_ dataDirectory: FilePath) { self.dataDirectory = FilePath(dataDirectory.removingTrailingSlashes) }
 
@@ -32,6 +34,7 @@ public struct DataDirectoryLayout: Hashable, Sendable {
 
     /// The data directory is a mount point, or its parent may not be written: nothing can be renamed into its place.
     var mustWorkInPlace: Bool {
+        if isMountPoint { return true }
         var own = stat()
         var parent = stat()
         let above = dataDirectory.removingLastComponent()

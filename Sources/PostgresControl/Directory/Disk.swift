@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 /// Where file operations run: a thread that may block, so that a slow disk does not take the cooperative pool with it.
 enum Disk {
     private static let queue = DispatchQueue(label: "postgres-control.disk")
+    private static let timers = DispatchQueue(label: "postgres-control.disk-timers")
 
     /// Runs the operations in the order of the calls.
     /// - Parameter deadline: the caller leaves then; the operation itself cannot be ended, its outcome is unknown.
@@ -25,7 +26,7 @@ enum Disk {
                 settle(Result { () throws(PostgresControlError) in try body() })
             }
             let wait = DispatchTimeInterval.milliseconds(Int(clamping: deadline.components.seconds) * 1000 + 1)
-            DispatchQueue.global().asyncAfter(deadline: .now() + wait) {
+            timers.asyncAfter(deadline: .now() + wait) {
                 settle(.failure(PostgresControlError(.timedOut, "a file operation on a slow disk", outcome: .unknown)))
             }
         }

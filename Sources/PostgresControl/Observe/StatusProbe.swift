@@ -35,6 +35,7 @@ public enum StatusProbe {
             CASE WHEN c.in_recovery AND w.received_tli IS NULL THEN (
               SELECT greatest(k.timeline_id, m.min_recovery_end_timeline)
               FROM pg_control_checkpoint() k, pg_control_recovery() m) END AS control_timeline,
+            CASE WHEN c.in_recovery AND w.received_tli IS NULL THEN (\(replayedTimeline)) END AS replayed_timeline,
             CASE WHEN c.in_recovery THEN pg_last_wal_receive_lsn() END AS received,
             CASE WHEN c.in_recovery THEN pg_last_wal_replay_lsn() END AS replayed,
             CASE WHEN c.in_recovery THEN pg_last_xact_replay_timestamp() END AS replay_time,
@@ -44,6 +45,16 @@ public enum StatusProbe {
             \(settings.map { "current_setting('\($0)', true) AS setting_\($0)" }.joined(separator: ", "))
           FROM (SELECT pg_is_in_recovery() AS in_recovery) c LEFT JOIN pg_stat_wal_receiver w ON c.in_recovery
         ) s LEFT JOIN pg_stat_replication r ON true
+        """
+
+    /// Of the newest segment file that holds what was replayed last: the control file lags behind by a restartpoint.
+    private static let replayedTimeline = """
+        SELECT max(substr(f.name, 1, 8)) FROM pg_ls_waldir() f,
+          (SELECT div(greatest(pg_last_wal_replay_lsn() - '0/1', 0), z.bytes) AS segment,
+            div(4294967296::numeric, z.bytes) AS per_id
+           FROM (SELECT pg_size_bytes(current_setting('wal_segment_size'))::numeric AS bytes) z) s
+        WHERE substr(f.name, 9) = lpad(upper(to_hex(div(s.segment, s.per_id)::bigint)), 8, '0')
+          || lpad(upper(to_hex(mod(s.segment, s.per_id)::bigint)), 8, '0')
         """
 
     private static let timeFormat = "YYYY-MM-DD HH24:MI:SS.USTZH:TZM"
@@ -84,6 +95,7 @@ public enum StatusProbe {
     ) throws(PostgresError) -> Timeline {
         if let hex = row["wal_timeline"], let number = UInt32(hex, radix: 16) { return Timeline(number) }
         if let timeline = receiver?.receivedTimeline { return timeline }
+        if let hex = row["replayed_timeline"], let number = UInt32(hex, radix: 16) { return Timeline(number) }
         if let number = row["control_timeline"].flatMap({ UInt32($0) }) { return Timeline(number) }
         throw unreadable("timeline")
     }

@@ -1,0 +1,104 @@
+import Foundation
+
+/// What the YAML files of a test's cluster say. The values are those of the product's quick start but for short timers.
+public struct ClusterSettings: Sendable {
+    /// Passwords that occur nowhere else: each holds ``canary``, and characters that need care in every file format.
+    public struct Passwords: Sendable {
+        public static let canary = "kanarie7Qz"
+        public let superuser = "\(canary) su'per:\\1"
+        public let replication = "\(canary) repli:c\\ation'2"
+        public let rewind = "\(canary) re'wind#3"
+        public let rest = "\(canary)-rest 4"
+    }
+
+    public var scope = "cluster"
+    public var binaries = "/usr/lib/postgresql/15/bin"
+    public var members = ["member-a", "member-b", "member-c"]
+    /// Seconds; 20 at least for a foreign command.
+    public var ttl = 6
+    public var loopWait = 1
+    public var retryTimeout = 3
+    /// Further keys of `bootstrap.dcs`, YAML at its indentation.
+    public var dynamic: [String] = []
+    public var useRewind = true
+    /// The `tags` section of single members, such as `nofailover: true`.
+    public var tags: [String: [String]] = [:]
+    /// Members whose passwords come by `PATRONI_*` variables instead of the file.
+    public var passwordsInEnvironment: Set<String> = []
+    public let passwords = Passwords()
+
+    public init() {}
+
+    /// The file of one member.
+    func yaml(for node: NodePlace, zooKeeper: String) -> String {
+        let withPasswords = !passwordsInEnvironment.contains(node.name)
+        func login(_ user: String, _ password: String) -> String {
+            withPasswords ? "{username: \(user), password: \(quoted(password))}" : "{username: \(user)}"
+        }
+        let ttl = AgentCommand.isForeign ? max(20, ttl) : ttl
+        let dynamicLines = dynamic.map { "    \($0)" }.joined(separator: "\n")
+        let tagLines = tags[node.name].map { "tags:\n" + $0.map { "  \($0)\n" }.joined() } ?? ""
+        let authentication = withPasswords ? "  authentication: \(login("admin", passwords.rest))\n" : ""
+        return """
+            scope: \(scope)
+            name: \(node.name)
+            restapi:
+              listen: 127.0.0.1:\(node.restPort)
+              connect_address: 127.0.0.1:\(node.restPort)
+            \(authentication)zookeeper:
+              hosts: [\(zooKeeper.split(separator: ",").map { "'\($0)'" }.joined(separator: ", "))]
+            bootstrap:
+              dcs:
+                ttl: \(ttl)
+                loop_wait: \(loopWait)
+                retry_timeout: \(retryTimeout)
+                maximum_lag_on_failover: 1048576
+            \(dynamicLines)
+                postgresql:
+                  use_pg_rewind: \(useRewind)
+                  use_slots: true
+              initdb:
+              - encoding: UTF8
+              - locale: C
+              - auth: scram-sha-256
+              - data-checksums
+              - no-sync
+            postgresql:
+              listen: 127.0.0.1:\(node.port)
+              connect_address: 127.0.0.1:\(node.port)
+              data_dir: \(node.dataDirectory)
+              bin_dir: \(binaries)
+              pgpass: \(node.passwordFile)
+              authentication:
+                superuser: \(login("postgres", passwords.superuser))
+                replication: \(login("replicator", passwords.replication))
+                rewind: \(login("rewinder", passwords.rewind))
+              parameters:
+                unix_socket_directories: \(node.folder)
+                shared_buffers: 16MB
+                fsync: false
+                autovacuum: false
+                log_line_prefix: '%m [%p] \(node.name) postgres '
+              pg_hba:
+              - local all all scram-sha-256
+              - host all all 127.0.0.1/32 scram-sha-256
+              - host replication replicator 127.0.0.1/32 scram-sha-256
+            \(tagLines)
+            """
+    }
+
+    /// The environment of one member's program.
+    func environment(for node: NodePlace) -> [String: String] {
+        var variables = ["RUNTIME_DIRECTORY": node.runtimeFolder, "HOME": node.folder]
+        if passwordsInEnvironment.contains(node.name) {
+            variables["PATRONI_SUPERUSER_PASSWORD"] = passwords.superuser
+            variables["PATRONI_REPLICATION_PASSWORD"] = passwords.replication
+            variables["PATRONI_REWIND_PASSWORD"] = passwords.rewind
+            variables["PATRONI_RESTAPI_USERNAME"] = "admin"
+            variables["PATRONI_RESTAPI_PASSWORD"] = passwords.rest
+        }
+        return variables
+    }
+
+    private func quoted(_ text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }
+}

