@@ -1,6 +1,7 @@
 import Glibc
 import HACore
 import PostgresControl
+import SystemPackage
 
 /// `agent.lock` in the runtime folder, held for life: who has it knows that no other agent of this data directory
 /// lives (design/rulings, Lock 7). A predecessor that a keeper knows is killed by it at the attach.
