@@ -96,6 +96,7 @@ final class Invariants {
         guard before[.leader]?.czxid != leader.czxid else { return }
         if leader.czxid <= lastTerm { violated("term \(leader.czxid) does not follow \(lastTerm)") }
         lastTerm = leader.czxid
+        world.springTraps()
     }
 
     private func released(by node: Int) {

@@ -12,7 +12,7 @@ final class SimPostgres {
     }
 
     enum Contents: Hashable {
-        case empty, ready
+        case empty, ready, unusable
         case unfinished(String)
     }
 
@@ -30,7 +30,6 @@ final class SimPostgres {
     private unowned let world: SimWorld
     let node: Int
     var contents: Contents = .empty
-    /// The directory is being written by initdb, rewind or clone.
     var systemIdentifier = ""
     private(set) var lineage: [Branch] = []
     private(set) var wal: UInt64 = 0

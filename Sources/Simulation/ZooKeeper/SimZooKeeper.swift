@@ -166,17 +166,17 @@ final class SimZooKeeper {
     // MARK: Faults
 
     /// A follower loses its link for a while. Beyond syncLimit ticks it drops its clients and joins anew afterwards.
-    func cutFollower(_ index: Int, for duration: Nanoseconds) {
+    func cutFollower(_ index: Int, for duration: Nanoseconds, oneWay: Bool = false) {
         let server = servers[index]
         guard server.isServing, leader != index else { return }
         let reign = self.reign
-        server.cut()
+        server.cut(oneWay: oneWay)
         world.after(syncLimit * tick) { [self] in
             guard reign == self.reign, server.cuts > 0, server.isServing else { return }
             server.stopServing()
         }
         world.after(duration) { [self] in
-            server.heal()
+            server.heal(oneWay: oneWay)
             resume()
             if server.cuts == 0, !server.isServing, reign == self.reign { rejoin(server) }
         }
