@@ -57,7 +57,7 @@ extension Fault.Kind {
     fileprivate func longest(_ options: SimOptions) -> Int64 {
         switch self {
         case .agentPause, .nodeFromStore, .isolation, .nodeFromServer: options.sessionTimeout * 2
-        case .freezeThenCut: options.sessionTimeout * 19 / 20
+        case .freezeThenCut: min(6 * second, options.sessionTimeout * 19 / 20)
         case .followerCut, .leaderIsolated: options.tick * 8
         case .agentCrash, .nodeKill: options.sessionTimeout * 2
         case .leaderChange: 3 * second

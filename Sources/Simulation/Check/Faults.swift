@@ -100,6 +100,10 @@ extension SimWorld {
             node.pause()
             after(fault.duration) { [self] in
                 node.resume()
+                if fault.other % 2 == 0, options.flipsCuts {
+                    holdThenCut(node, staysFrozen: fault.other > 2)
+                    return
+                }
                 after(dice.chance(50) ? dice.milliseconds(1, 60) : dice.between(0, options.tick * 3 / 4)) { [self] in
                     cutWithServer(node, staysFrozen: fault.other > 2)
                 }
@@ -117,18 +121,39 @@ extension SimWorld {
             for _ in 0..<20 { after(dice.between(0, fault.duration)) { node.agent?.wake(urgent: true) } }
         case .directoryDamaged, .foreignData: alterDirectory(fault, node.postgres)
         case .directoryLost:
-            if node.postgres.phase == .absent, node.postgres.contents == .ready, node.keeper?.tool == nil {
+            // Never the last copy that may lead.
+            let others = nodes.contains {
+                $0 !== node && $0.postgres.contents == .ready && !$0.policy.nofailover
+                    && $0.postgres.systemIdentifier == node.postgres.systemIdentifier
+            }
+            if others, node.postgres.phase == .absent, node.postgres.contents == .ready, node.keeper?.tool == nil {
                 node.postgres.clear()
             }
         default: break
         }
     }
 
+    /// Right after an acknowledged renewal nothing of the leader's arrives any more; when it does, nothing reaches the
+    /// leader: the case that needs the third leg of the anchored lease (lock.md 2.2).
+    private func holdThenCut(_ node: SimNode, staysFrozen: Bool) {
+        after(dice.milliseconds(8, 40)) { [self] in
+            guard let index = node.agent?.handle?.connectedServer, index != zookeeper.leader else { return }
+            let server = zookeeper.servers[index]
+            server.fromLeader.block()
+            after(dice.milliseconds(900, 1400)) { [self] in
+                if node.agent?.handle?.connectedServer == index {
+                    cutWithServer(node, staysFrozen: staysFrozen, oneWay: true)
+                }
+                server.fromLeader.unblock()
+            }
+        }
+    }
+
     /// The node and the follower it is connected to lose the rest of the ensemble together.
-    private func cutWithServer(_ node: SimNode, staysFrozen: Bool) {
+    private func cutWithServer(_ node: SimNode, staysFrozen: Bool, oneWay: Bool = false) {
         guard let server = node.agent?.handle?.connectedServer, server != zookeeper.leader else { return }
         let duration = min(options.sessionTimeout + 2 * options.tick, max(0, options.chaosEnd - now))
-        zookeeper.cutFollower(server, for: duration, oneWay: dice.chance(30))
+        zookeeper.cutFollower(server, for: duration, oneWay: oneWay || dice.chance(30))
         for other in 0..<3 where other != server { network.block(node: node.index, server: other, for: duration) }
         guard staysFrozen else { return }
         after(dice.milliseconds(1, 30)) { [self] in

@@ -48,6 +48,8 @@ public struct SimOptions: Sendable {
     public var timelinesUnique = true
     public var keepsTrace = false
     public var weakness: Weakness?
+    /// A cut begins with the leader's direction and goes on with the follower's.
+    public var flipsCuts = false
     /// The faults to choose from; nil = the seed chooses.
     public var kinds: [Fault.Kind]?
     public var policy = ClusterPolicy()
@@ -58,11 +60,13 @@ public struct SimOptions: Sendable {
     public static func lease(seed: UInt64) -> SimOptions {
         let dice = Dice(seed: seed &+ 0x1EA5E)
         var options = SimOptions()
-        options.tick = 2 * second
-        options.sessionTimeout = 4 * second
+        let timing: (tick: Int64, timeout: Int64) = dice.pick([(2000, 4000), (2000, 6000), (500, 16000)])
+        options.tick = timing.tick * millisecond
+        options.sessionTimeout = timing.timeout * millisecond
+        options.flipsCuts = timing.timeout == 16000
         options.nodes = 2
         options.hasData = true
-        options.chaosEnd = 44 * second
+        options.chaosEnd = 54 * second
         options.faultCount = 6
         options.kinds = dice.chance(50) ? [.freezeThenCut] : [.freezeThenCut, .freezeThenCut, .slowNetwork]
         options.policy.loopWait = .seconds(10)
