@@ -52,7 +52,9 @@ let bootstrapRules: [Rule] = [
     },
     Rule("bootstrap.race", "No data anywhere, no leader, nobody else at it: race for `initialize`.") { s in
         guard s.memory.bootstrap == nil, s.local.directory == .empty, case .nobody = s.holder,
-            s.store?.initialize == .absent || s.store?.initialize == .abandoned, s.policy.mayBootstrap, !s.policy.nofailover, s.ready("race-initialize")
+            s.store?.initialize == .absent || s.store?.initialize == .abandoned, s.policy.mayBootstrap, !s.policy.nofailover, s.ready("race-initialize"),
+            // Where PostgreSQL runs there is data: that member writes `initialize` itself.
+            !s.others.contains(where: { $0.view.isRunning })
         else { return nil }
         return Conclusion("racing to initialize a new cluster", .raceInitialize, recheckAfter: .milliseconds(200))
     },

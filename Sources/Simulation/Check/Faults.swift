@@ -37,7 +37,10 @@ extension SimWorld {
             .lostReplies, .slowNetwork:
             beginNetwork(fault, target)
         case .leaderDeleted: zookeeper.commitByThirdParty([.delete(.leader, expected: nil)])
-        case .initializeDeleted: zookeeper.commitByThirdParty([.delete(.initialize, expected: nil)])
+        case .initializeDeleted:
+            // Without a leader this asks for a new cluster wherever a directory is empty.
+            if zookeeper.tree[.leader] == nil { return }
+            zookeeper.commitByThirdParty([.delete(.initialize, expected: nil)])
         case .epochDeleted: zookeeper.commitByThirdParty([.delete(.epoch, expected: nil)])
         case .legacyLock:
             guard let target = target ?? nodes.first else { return }
@@ -104,7 +107,7 @@ extension SimWorld {
                     holdThenCut(node, staysFrozen: fault.other > 2)
                     return
                 }
-                after(dice.chance(50) ? dice.milliseconds(1, 60) : dice.between(0, options.tick * 3 / 4)) { [self] in
+                after(dice.chance(50) ? dice.milliseconds(1, 60) : dice.between(0, options.tick / 2)) { [self] in
                     cutWithServer(node, staysFrozen: fault.other > 2)
                 }
             }
@@ -164,6 +167,8 @@ extension SimWorld {
 
     private func alterDirectory(_ fault: Fault, _ postgres: SimPostgres) {
         guard postgres.phase == .absent, postgres.contents == .ready else { return }
+        // Foreign data without an `initialize` to compare with would be taken for the cluster's.
+        if fault.kind == .foreignData, faults.contains(where: { $0.kind == .initializeDeleted }) { return }
         let system = postgres.systemIdentifier
         if fault.kind == .foreignData {
             postgres.systemIdentifier = "7999999999999999999"

@@ -60,7 +60,7 @@ public struct SimOptions: Sendable {
     public static func lease(seed: UInt64) -> SimOptions {
         let dice = Dice(seed: seed &+ 0x1EA5E)
         var options = SimOptions()
-        let timing: (tick: Int64, timeout: Int64) = dice.pick([(2000, 4000), (2000, 6000), (500, 16000)])
+        let timing: (tick: Int64, timeout: Int64) = dice.pick([(2000, 4000), (3000, 8000), (3000, 8000), (500, 16000)])
         options.tick = timing.tick * millisecond
         options.sessionTimeout = timing.timeout * millisecond
         options.flipsCuts = timing.timeout == 16000

@@ -38,7 +38,8 @@ final class SimZooKeeper {
         commitByThirdParty([
             .create(.status, .empty, ephemeral: false), .create(.sync, .empty, ephemeral: false),
         ])
-        ping()
+        // Pings have a phase of their own against the buckets of expiry.
+        world.after(world.dice.between(0, tick / 2)) { [self] in ping() }
         expire()
     }
 
