@@ -87,7 +87,8 @@ public struct SimOptions: Sendable {
         hasData = dice.chance(50)
         offersClones = dice.chance(30)
         faultCount = dice.below(14)
-        chaosStart = dice.pick([4 * second, 4 * second, 300 * millisecond])
+        // Existing data have to be up first: an empty member would make a cluster of its own.
+        chaosStart = hasData || dice.chance(60) ? 4 * second : 300 * millisecond
         chaosEnd = chaosStart + Int64(10 + dice.below(25)) * second
         checksPurity = dice.chance(5)
         policy.loopWait = .seconds(dice.pick([1, 2, 10]))

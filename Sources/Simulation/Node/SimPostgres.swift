@@ -135,7 +135,6 @@ final class SimPostgres {
                 minRecovery = wal
             } else {
                 checkpoint()
-                wal += 120
                 controlState = .shutDown
                 world.shipLastRecords(of: node)
             }
@@ -184,8 +183,10 @@ final class SimPostgres {
         }
     }
 
+    /// The record stands at the location that the control file names, and ends behind it.
     func checkpoint() {
         checkpointAt = wal
+        wal += 120
         checkpointTimeline = lineage.last?.number ?? 1
         minRecovery = 0
     }
