@@ -66,8 +66,9 @@ let replicaRules: [Rule] = [
         switch Divergence(s.local, upstream: upstream) {
         case .sound: return nil
         case .unknownEnd(let timeline):
-            // Without pg_rewind its end is found by starting it read-only (rulings, Lock 11).
-            guard s.canRewind else { return nil }
+            // Without pg_rewind its end is found by starting it read-only (rulings, Lock 11); nor is it replaced by a
+            // clone before that, because a rewind failed: it may be sound.
+            guard s.canRewind, s.failures(of: "rewind") < 3 else { return nil }
             what = "crashed as a primary on timeline \(timeline), \(leader.member) is on \(upstream.timeline)"
         case .diverged(let own, let fork, let timeline):
             what =
