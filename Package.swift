@@ -17,7 +17,6 @@ var dependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
-    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
 ]
 
 var products: [Product] = [
@@ -45,7 +44,7 @@ var targets: [Target] = [
         name: "Support", dependencies: ["LibPQ", log, subprocess, system], path: "Tests/Support"),
     .testTarget(name: "HACoreTests", dependencies: ["HACore"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "HACore"]),
-    .testTarget(name: "AdminModelTests", dependencies: ["AdminModel"]),
+    .testTarget(name: "AdminModelTests", dependencies: ["AdminModel", "HACore"]),
     .testTarget(name: "ZooKeeperTests", dependencies: ["ZooKeeper", "Support", log]),
     .testTarget(name: "LibPQTests", dependencies: ["LibPQ", "Support", log]),
     .testTarget(name: "KeeperTests", dependencies: ["PostgresControl", "Support", log]),
@@ -55,8 +54,7 @@ var targets: [Target] = [
 if !coreOnly {
     dependencies += [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
-        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.0.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.8.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.25.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.10.0"),

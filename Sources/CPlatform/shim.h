@@ -1,4 +1,4 @@
-// Linux calls that Swift cannot import by itself (variadic syscall, macros).
+// Linux calls that Swift cannot import by itself (variadic syscall, macros, GNU extensions).
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -11,6 +11,14 @@ static inline int matriarch_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_
 static inline int matriarch_pidfd_send_signal(int pidfd, int signal) {
     return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, (void *)0, 0);
 }
+
+/// Anonymous memory behind a descriptor that outlives an exec (no close-on-exec) and can be sealed; -1 with errno.
+static inline int matriarch_memfd_create(const char *name) {
+    return (int)syscall(SYS_memfd_create, name, 2u /* MFD_ALLOW_SEALING */);
+}
+
+/// F_ADD_SEALS: F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE on the kernel's numbers.
+static inline int matriarch_memfd_seal(int fd) { return (int)syscall(SYS_fcntl, fd, 1033, 0xf); }
 
 /// Nanoseconds of CLOCK_BOOTTIME: monotonic, and counts the time a machine is suspended.
 static inline int64_t matriarch_boottime_ns(void) {

@@ -15,7 +15,8 @@ enum CancelQueue {
         }
         guard admitted else { return PQfreeCancel(cancel) }
         let request = Request(cancel)
-        DispatchQueue.global().async {
+        // A queue of its own: one that is shared would have few threads, and these may be blocked for minutes.
+        DispatchQueue(label: "postgres-cancel").async {
             var reason = [CChar](repeating: 0, count: 256)
             PQcancel(request.pointer, &reason, Int32(reason.count))
             PQfreeCancel(request.pointer)

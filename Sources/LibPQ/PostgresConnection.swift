@@ -38,7 +38,7 @@ public actor PostgresConnection {
             // freed when that call returns.
             let grace = DispatchTimeInterval.milliseconds(20)
             let wait = DispatchTimeInterval.nanoseconds(Int(clamping: due.nanosecondsLeft))
-            DispatchQueue.global().asyncAfter(deadline: .now() + wait + grace) {
+            Self.timers.asyncAfter(deadline: .now() + wait + grace) {
                 once.settle(
                     .failure(PostgresError(.timedOut, "no connection within the deadline", outcome: .didNotHappen)))
             }
@@ -77,6 +77,9 @@ public actor PostgresConnection {
 
     /// Ends the session; later statements throw `.closed`.
     public func close() { handle = nil }
+
+    /// Never blocked, so that deadlines are kept.
+    private static let timers = DispatchQueue(label: "postgres-connection.timers")
 
     private static let closed = PostgresError(.closed, "the connection is closed", outcome: .didNotHappen)
 

@@ -81,6 +81,8 @@ final class Handle: Sendable {
         _ call: (OpaquePointer, UnsafeRawPointer?) -> Int32,
         finish: @escaping @Sendable (_ reply: Reply, _ sentAt: Int64) -> Void
     ) -> ZooKeeperError.Code? {
+        // The library would refuse, too, but a `multi` with a misleading code and a leak.
+        if let end = state.end { return end == .closing ? .closing : .invalidState }
         let code = with { handle -> Int32 in
             let sentAt = matriarch_boottime_ns()
             let state = state

@@ -37,8 +37,8 @@ final class OneShot<Value: Sendable>: Sendable {
     /// The timer stands still while the machine is suspended: nothing but progress depends on it.
     func value(within deadline: Duration, else late: @escaping @Sendable (ZooKeeperError.Code) -> Value) async -> Value
     {
-        Deadlines.queue.asyncAfter(deadline: .now() + .nanoseconds(Int(clamping: max(0, deadline.wholeNanoseconds)))) {
-            [weak self] in self?.settle(late(.deadline))
+        Deadlines.queue.asyncAfter(deadline: .now() + .nanoseconds(deadline.timerNanoseconds)) { [weak self] in
+            self?.settle(late(.deadline))
         }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
@@ -63,6 +63,9 @@ private enum Deadlines {
 }
 
 extension Duration {
+    /// For a timer: not negative, and at most a century, which no addition overflows.
+    fileprivate var timerNanoseconds: Int { Int(min(max(0, wholeNanoseconds), 3_155_760_000_000_000_000)) }
+
     /// Nanoseconds; the most an Int64 holds when there are more.
     var wholeNanoseconds: Int64 {
         let (seconds, attoseconds) = components

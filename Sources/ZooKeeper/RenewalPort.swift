@@ -11,6 +11,11 @@ public final class RenewalPort: Sendable {
     /// The connection as the client's thread last saw it; nil while there is none.
     public var connection: Connection? { handle.state.connection }
 
+    /// As ``ZooKeeperSession/abandonConnection()``: for a renewal that is not acknowledged in time. Takes about a
+    /// millisecond.
+    @discardableResult
+    public func abandonConnection() -> Bool { handle.with { ConnectionBreaker.shutDown($0) } ?? false }
+
     /// Hands a `multi` to the client. Does not block.
     ///
     /// - Parameter completion: called exactly once when this returns true, on the client's thread (or, at close, on

@@ -18,7 +18,8 @@ public struct ZooKeeperConfiguration: Sendable, CustomStringConvertible {
 
     public var hosts: ZooKeeperHosts
     /// The session timeout to ask for; the server keeps it within its bounds, by default 2 to 20 of its ticks.
-    /// Taking up a session asks for the timeout that was stored with it instead.
+    /// Taking up a session asks for the timeout that was stored with it instead. The library gives each attempt to
+    /// connect two thirds of what is asked for: with a few milliseconds none succeeds, whatever the server would grant.
     public var timeout: Duration
     public var authentication: [Authentication]
     /// For znodes that we create.

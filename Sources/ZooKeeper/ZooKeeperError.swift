@@ -63,7 +63,7 @@ public struct ZooKeeperError: Error, Equatable, Sendable {
     public let outcome: Outcome
     private let detail: String?
 
-    init(
+    public init(
         _ code: Code, path: ZNodePath? = nil, failedOperation: Int? = nil, outcome: Outcome = .didNotHappen,
         detail: String? = nil
     ) {

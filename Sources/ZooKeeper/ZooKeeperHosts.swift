@@ -1,4 +1,8 @@
 /// The servers of an ensemble, and optionally the folder of their tree in which we live.
+///
+/// Addresses are better than names: the library resolves names on its I/O thread at each reconnect, so that a name
+/// service that hangs holds a failover up. And one or three servers are better than two: when two refuse, the library
+/// tries them without a pause.
 public struct ZooKeeperHosts: Hashable, Sendable, CustomStringConvertible {
     public struct Host: Hashable, Sendable, CustomStringConvertible {
         /// A name or a literal address, without brackets.

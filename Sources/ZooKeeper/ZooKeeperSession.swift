@@ -77,7 +77,7 @@ public actor ZooKeeperSession {
     /// server are disconnected, too (the library does not tell which socket is whose), and reconnect.
     /// - Returns: false when there was no connection.
     public nonisolated func abandonConnection() -> Bool {
-        let wasFound = handle.with { ConnectionBreaker.shutDown($0) } ?? false
+        let wasFound = renewals.abandonConnection()
         if wasFound { logger.warning("ZooKeeper connection abandoned") }
         return wasFound
     }

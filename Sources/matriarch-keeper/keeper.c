@@ -18,6 +18,9 @@
 #include "daemon.h"
 #include "keeper.h"
 
+/// SO_PEERPIDFD, which older headers lack.
+#define PEER_PIDFD 77
+
 struct keeper K;
 
 static void accept_guest(void) {
@@ -33,7 +36,17 @@ static void accept_guest(void) {
         return;
     }
     guest.pid = user.pid;
-    guest.pidfd = pidfd_of(user.pid);
+    size = sizeof guest.pidfd;
+    // Before Linux 6.5 by number: the process may have ended meanwhile, and another may have got its number.
+    if (getsockopt(guest.fd, SOL_SOCKET, PEER_PIDFD, &guest.pidfd, &size) != 0) {
+        guest.pidfd = pidfd_of(user.pid);
+        struct pollfd gone = {.fd = guest.fd};
+        if (poll(&gone, 1, 0) == 1) {
+            peer_close(&guest);
+            return;
+        }
+    }
+    fcntl(guest.pidfd, F_SETFD, FD_CLOEXEC);
     static unsigned oldest;
     struct peer *place = NULL;
     for (int i = 0; i < GUESTS_MAX && place == NULL; i++)
@@ -78,7 +91,9 @@ static int64_t next_wake(int64_t now) {
 }
 
 static bool may_leave(int64_t now) {
-    if (K.agent.fd >= 0 || K.successor.fd >= 0 || !is_empty() || K.tool != 0) {
+    // A server of somebody else's in the data directory is not ours to wait for.
+    bool keeping = postmaster_lives() || K.sweeping || K.promoter != 0 || K.foreign_kill || K.tool != 0;
+    if (K.agent.fd >= 0 || K.successor.fd >= 0 || keeping) {
         if (K.agent.fd < 0 && K.idle_since != 0) K.idle_since = now;
         return false;
     }

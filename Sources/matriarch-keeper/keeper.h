@@ -68,7 +68,6 @@ struct postmaster {
 
     pid_t startup_pid;
     int startup_fd;
-    bool startup_seen;
 };
 
 /// A child that looks (at /proc, at the control file) and reports.
@@ -117,6 +116,7 @@ struct keeper {
     pid_t tool;
     int tool_report_fd;
     struct owed tool_owed;
+    struct child_report tool_refused;
     int64_t tool_kill_at;
     bool tool_ended;
     pid_t tool_ended_pid;

@@ -161,9 +161,10 @@ void postmaster_ended(int status) {
     K.exited_at = now;
     K.tell_empty = true;
     if (K.pm.taken_over) {
-        // Its orphans are not ours: they are found by their working directory.
+        // Its orphans are not ours: they are found by their working directory. A server that was given back may be
+        // running again already.
         K.foreign = -1;
-        K.foreign_kill = true;
+        K.foreign_kill = K.mode == MODE_NORMAL;
         scout_send(SCOUT_CENSUS);
     } else {
         K.sweeping = true;

@@ -15,8 +15,17 @@
 
 pid_t fork_child(int death_signal, int *keep) {
     pid_t parent = getpid();
+    // The child inherits what we ignore: a signal that comes before it has changed that would be lost.
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
     pid_t pid = fork();
-    if (pid != 0) return pid;
+    if (pid != 0) {
+        int failure = errno;
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        errno = failure;
+        return pid;
+    }
     if (death_signal != 0) {
         prctl(PR_SET_PDEATHSIG, death_signal);
         // Too late for the signal if the parent has ended already.

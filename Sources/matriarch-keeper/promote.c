@@ -13,6 +13,7 @@ enum { PROMOTER_TOO_LATE = 200 };
 struct refusal promote(int64_t zxid, const char *file, struct owed owed) {
     if (!postmaster_lives() || K.pm.report_fd >= 0)
         return (struct refusal){"not-running", "no standby is running"};
+    if (K.pm.stop_requested || K.pm.fenced) return (struct refusal){"not-running", "the standby is being stopped"};
     if (K.pm.role != ROLE_STANDBY) return (struct refusal){"not-standby", "it was not started as a standby"};
     struct refusal refusal = lease_allows_primary(zxid);
     if (refusal.code != NULL) return refusal;
@@ -66,6 +67,7 @@ void promote_failed(const char *why) {
 
 /// The postmaster lives, no startup process does, and the control file says "in production".
 void production_found(void) {
+    bool known = K.pm.in_production;
     K.pm.in_production = true;
     K.pm.promote_requested = true;
     K.kick_until = 0;
@@ -77,6 +79,7 @@ void production_found(void) {
         tell("promoted", NOTHING);
         return;
     }
+    if (known) return;
     log_line("PostgreSQL left recovery without a request of ours");
     if (K.mode == MODE_NORMAL && K.deadline == 0) fence("unarmed-primary", 0);
 }
@@ -107,7 +110,6 @@ void startup_found(pid_t pid, unsigned long long started) {
     }
     K.pm.startup_pid = pid;
     K.pm.startup_fd = pidfd;
-    K.pm.startup_seen = true;
     K.kick_next = 0;
 }
 

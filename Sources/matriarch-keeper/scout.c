@@ -95,6 +95,12 @@ static int census(bool kill_them) {
     return count;
 }
 
+/// The control file alone says so, too, of a copy that has not yet begun its recovery, or has failed to; only a
+/// postmaster that is out of recovery has a walwriter.
+static bool is_production(const struct scout_report *report) {
+    return report->startup == 0 && report->walwriter && report->control == CONTROL_IN_PRODUCTION;
+}
+
 static void look_for_startup(struct scout_report *report) {
     for (int64_t end = boottime() + 200 * MILLISECOND;;) {
         *report = (struct scout_report){.control = CONTROL_UNKNOWN};
@@ -102,7 +108,7 @@ static void look_for_startup(struct scout_report *report) {
         // Read after the look for a startup process: if there was none, its last word is on disk.
         report->control = control_state(K.pm.data);
         if (report->startup != 0 || boottime() > end || kill(K.pm.pid, 0) != 0) return;
-        if (report->control == CONTROL_IN_PRODUCTION && (report->walwriter || K.pm.startup_seen)) return;
+        if (is_production(report)) return;
         usleep(2000);
     }
 }
@@ -127,7 +133,11 @@ static void look(enum scout_kind kind, struct scout_report *report) {
 void scout_send(enum scout_kind kind) {
     struct scout *scout = &K.scouts[kind];
     scout->next = 0;
-    if (scout->pid != 0 || scout->fd >= 0) return;
+    if (scout->pid != 0 || scout->fd >= 0) {
+        // One that set out before may have seen less than is asked for now: again when it is back.
+        scout->next = boottime() + MILLISECOND;
+        return;
+    }
     scout->about = K.pm.started_at;
     int ends[2];
     pid_t pid = -1;
@@ -195,14 +205,12 @@ void scout_report(enum scout_kind kind) {
         answer(owed, lease_disarm(), NOTHING);
     } else if (postmaster_lives() && K.pm.role == ROLE_STANDBY) {
         complete = complete && scout->about == K.pm.started_at;
-        bool production = complete && report.startup == 0 && report.control == CONTROL_IN_PRODUCTION &&
-                          (report.walwriter || K.pm.startup_seen);
-        if (production) {
+        if (complete && is_production(&report)) {
             production_found();
             return;
         }
         if (complete && report.startup != 0) startup_found(report.startup, report.startup_started);
-        if (K.pm.startup_fd < 0) scout->next = boottime() + 20 * MILLISECOND;
+        scout->next = K.pm.startup_fd < 0 ? boottime() + 20 * MILLISECOND : 0;
     }
 }
 

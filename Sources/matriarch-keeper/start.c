@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -42,7 +41,6 @@ static int listening_keeper(const char *runtime) {
 
 static void become_keeper(const char *runtime, const char *data, int listener, int lock, int told) {
     setsid();
-    umask(077);
     int null = open("/dev/null", O_RDWR);
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);

@@ -1,5 +1,6 @@
-// `talk`: a connection from a terminal or a test. Each line read is sent as one message, its words are the fields
-// (version and a running id are put before them; `-` before the verb means: no reply wanted); what comes is printed.
+// `talk`: a connection from a terminal or a test. Each argument after `--`, then each line read, is sent as one
+// message; its words are the fields (version and a running id are put before them; `-` before the verb means that no
+// reply is wanted). What comes is printed.
 #define _GNU_SOURCE
 #include <poll.h>
 #include <stdbool.h>
@@ -37,9 +38,16 @@ int keeper_talk(int argc, char **argv) {
         return 1;
     }
     char line[8192];
+    unsigned id = 1;
+    for (int i = 0, lines = 0; i < argc; i++) {
+        if (lines) snprintf(line, sizeof line, "%s", argv[i]);
+        // One at a time: what follows an `attach` is understood only once that is confirmed.
+        if (lines && (!pass_on(fd, line, id++) || (line[0] != '-' && !show(fd)))) return puts("closed"), 0;
+        lines = lines || strcmp(argv[i], "--") == 0;
+    }
     struct pollfd either[2] = {{.fd = fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
     setvbuf(stdin, NULL, _IONBF, 0);
-    for (unsigned id = 1; poll(either, 2, -1) > 0;) {
+    while (poll(either, 2, -1) > 0) {
         if (either[0].revents != 0 && !show(fd)) break;
         if (either[1].revents == 0) continue;
         if (fgets(line, sizeof line, stdin) == NULL) either[1].fd = -1;  // stays, and shows what comes

@@ -68,18 +68,19 @@ struct refusal tool_run(char **fields, int count, struct owed owed) {
 }
 
 void tool_report(void) {
-    struct child_report said;
-    char text[128];
-    bool failed = read(K.tool_report_fd, &said, sizeof said) == (ssize_t)sizeof said;
+    bool failed = read(K.tool_report_fd, &K.tool_refused, sizeof K.tool_refused) == (ssize_t)sizeof K.tool_refused;
     close_and_forget(&K.tool_report_fd);
-    if (failed) {
-        snprintf(text, sizeof text, "cannot %s: errno %d", said.what == 'o' ? "open the output file" : "execute the tool",
-                 said.error);
-        answer(K.tool_owed, (struct refusal){"spawn", text}, NOTHING);
-    } else {
-        answer(K.tool_owed, GRANTED, "%d", (int)K.tool);
-    }
-    K.tool_owed = (struct owed){0};
+    // Never executed: the answer waits for its end, so that the next request finds nothing of it.
+    if (failed) return;
+    K.tool_refused.what = 0;
+    answer(K.tool_owed, GRANTED, "%d", (int)K.tool);
+}
+
+static void answer_refused_run(void) {
+    char text[128];
+    snprintf(text, sizeof text, "cannot %s: errno %d", K.tool_refused.what == 'o' ? "open the output file" : "execute it",
+             K.tool_refused.error);
+    answer(K.tool_owed, (struct refusal){"spawn", text}, NOTHING);
 }
 
 void tool_cancel(void) {
@@ -99,6 +100,11 @@ void tool_reap_begins(pid_t pid) {
 
 void tool_ended(int status) {
     if (K.tool_report_fd >= 0) tool_report();
+    if (K.tool_refused.what != 0) {
+        K.tool = 0;
+        answer_refused_run();
+        return;
+    }
     K.tool_ended = true;
     K.tool_ended_pid = K.tool;
     K.tool_status = status;

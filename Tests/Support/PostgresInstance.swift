@@ -6,8 +6,9 @@ public import LibPQ
 /// The cluster is made once per process and binaries, and copied for each instance, so that all instances of one process
 /// are of one cluster (the same system identifier).
 public final class PostgresInstance: Sendable {
-    /// The newest installed major version.
+    /// The programs' folder: of the environment variable MATRIARCH_TEST_POSTGRES_BIN, else of the newest version installed.
     public static let installedBinaries: String? = {
+        if let chosen = ProcessInfo.processInfo.environment["MATRIARCH_TEST_POSTGRES_BIN"] { return chosen }
         let root = "/usr/lib/postgresql"
         let versions = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).compactMap { Int($0) }
         return versions.sorted().reversed().map { "\(root)/\($0)/bin" }
@@ -77,9 +78,10 @@ public final class PostgresInstance: Sendable {
         }
     }
 
-    /// A superuser's connection.
+    /// A superuser's connection, with `public` as search path.
     public func connect(deadline: Duration = .seconds(5)) async throws -> PostgresConnection {
-        try await PostgresConnection.connect(conninfo, deadline: deadline)
+        try await PostgresConnection.connect(
+            conninfo.with("options", "-c search_path=public"), deadline: deadline)
     }
 
     /// One statement on a connection of its own.

@@ -46,8 +46,16 @@ public final class UnprivilegedProcess: Sendable {
 
     /// SIGKILL.
     public func kill() { signal(SIGKILL) }
-    /// SIGSTOP: the program stands still with its connections open.
-    public func freeze() { signal(SIGSTOP) }
+    /// SIGSTOP: the program stands still with its connections open. Returns when all its threads stand (or have for a
+    /// second refused to): a thread that still ran could answer.
+    public func freeze() {
+        signal(SIGSTOP)
+        let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+        let end = ContinuousClock.now + .seconds(1)
+        for task in tasks {
+            while !isStopped(task), ContinuousClock.now < end { usleep(200) }
+        }
+    }
     /// SIGCONT.
     public func thaw() { signal(SIGCONT) }
 
@@ -71,6 +79,20 @@ public final class UnprivilegedProcess: Sendable {
     public func end() async throws {
         kill()
         try await wait()
+    }
+
+    /// True also for a thread that has ended.
+    private func isStopped(_ task: String) -> Bool {
+        let file = open("/proc/\(pid)/task/\(task)/stat", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return true }
+        defer { close(file) }
+        var text = [UInt8](repeating: 0, count: 256)
+        let count = read(file, &text, text.count)
+        // "PID (NAME) STATE ...": the name may contain anything.
+        guard count > 0, let name = text[..<count].lastIndex(of: UInt8(ascii: ")")), name + 2 < count else {
+            return true
+        }
+        return text[name + 2] == UInt8(ascii: "T")
     }
 
     /// The pid stays ours until we have reaped it: only then may the kernel give it to another process.

@@ -8,6 +8,7 @@ public final class ZooKeeperServer: Sendable {
     struct Membership: Sendable {
         let number: Int
         let servers: [String]  // the lines server.N=... of all
+        let syncLimit: Int
     }
 
     /// The port for clients.
@@ -41,10 +42,10 @@ public final class ZooKeeperServer: Sendable {
             "tickTime=\(ticks)", "dataDir=\(data)", "clientPort=\(port)", "clientPortAddress=127.0.0.1",
             "maxClientCnxns=0", "admin.enableServer=false", "4lw.commands.whitelist=*",
             "fsync.warningthresholdms=10000",
-            "preAllocSize=1024", "snapCount=1000000", "initLimit=50", "syncLimit=10",
+            "preAllocSize=1024", "snapCount=1000000", "initLimit=50",
         ]
         if let membership {
-            lines += membership.servers
+            lines += membership.servers + ["syncLimit=\(membership.syncLimit)"]
             try folder.write("data/myid", "\(membership.number)\n")
         }
         try folder.write("zoo.cfg", lines.joined(separator: "\n") + "\n")

@@ -1,5 +1,5 @@
 extension JSONObject {
-    /// Lays `patch` over this object by the rule of PATCH (contract/patroni.md 2.6): null removes a key, two objects are
+    /// Lays `patch` over this by the rule of PATCH (contract/patroni.md 2.6): null removes a key, two objects are
     /// merged, anything else replaces what has another printed form, new keys go to the end as they are.
     /// Returns whether anything changed.
     @discardableResult

@@ -1,6 +1,6 @@
 /// The members of a JSON object in the order in which they were added.
 ///
-/// `==` compares members and their order; `JSONValue.deepEquals` is the comparison that other members of the cluster use.
+/// `==` compares members and their order; `deepEquals` is the comparison that other members of the cluster use.
 public struct JSONObject: Hashable, Sendable {
     public struct Member: Hashable, Sendable {
         public var key: String

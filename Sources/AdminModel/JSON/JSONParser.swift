@@ -19,8 +19,8 @@ public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(reason) at byte \(offset)" }
 }
 
-/// A strict JSON reader with bounds, for znodes and request bodies: nothing that it is given makes it crash, and what it
-/// accepts Python's reader accepts, too.
+/// A strict JSON reader with bounds, for znodes and request bodies. No input makes it crash, and what it accepts
+/// Python's reader accepts, too.
 public struct JSONParser {
     public struct Limits: Hashable, Sendable {
         /// The longest text, in bytes.

@@ -62,7 +62,7 @@ extension JSONValue {
         return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 
-    /// Whether a write of this value over the other may be skipped (contract/patroni.md 0.1): maps by their keys, in any
+    /// Whether writing this over the other may be skipped (contract/patroni.md 0.1): maps by their keys, in any
     /// order, everything else by its printed form, so that 20 equals "20".
     public func deepEquals(_ other: JSONValue) -> Bool {
         switch (self, other) {

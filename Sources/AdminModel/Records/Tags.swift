@@ -64,7 +64,7 @@ public struct Tags: Hashable, Sendable {
 }
 
 extension JSONValue {
-    /// The value of an integer setting in any spelling that configurations allow (`SettingText.integer`); nil for others.
+    /// The value of an integer setting in any spelling that is allowed (`SettingText.integer`); nil for others.
     public func settingInteger(in unit: SettingText.Unit? = nil) -> Int64? {
         switch self {
         case .int(let number): number

@@ -128,3 +128,8 @@ extension BidirectionalCollection where Element == UInt8, SubSequence == Substri
         return rest
     }
 }
+
+extension SettingText.Unit {
+    /// The units that may follow a number, from small to large, for messages.
+    public var names: String { table.sorted { $0.value < $1.value }.map(\.key).joined(separator: " ") }
+}

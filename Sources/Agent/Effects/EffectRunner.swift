@@ -10,6 +10,8 @@ final class EffectRunner: Sendable {
         var finished: [FinishedEffect] = []
         var unsettled = false
         var task: Task<Void, Never>?
+        /// By effect name: what went wrong last, said once until it changes.
+        var complaints: [String: String] = [:]
     }
 
     private let state = NIOLockedValueBox(State())
@@ -72,15 +74,21 @@ final class EffectRunner: Sendable {
         wakeup.signal(urgent: true)
     }
 
+    private func complain(_ effect: Effect, _ why: String) {
+        let isNew = state.withLockedValue { $0.complaints.updateValue(why, forKey: effect.name) != why }
+        logger.log(level: isNew ? .warning : .debug, "\(effect.name) failed: \(why)")
+    }
+
     @discardableResult
     private func perform(_ effect: Effect) async -> Bool {
         let outcome: FinishedEffect.Outcome
         do {
             try await effects.carryOut(effect)
             outcome = .done
+            state.withLockedValue { $0.complaints[effect.name] = nil }
         } catch {
             outcome = error.isUnknown ? .unknown(error.description) : .failed(error.description)
-            logger.warning("\(effect.name) failed: \(error.description)")
+            complain(effect, error.description)
         }
         state.withLockedValue { state in
             state.finished.append(FinishedEffect(effect, outcome, at: Instant.now))

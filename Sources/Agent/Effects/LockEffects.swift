@@ -1,5 +1,5 @@
 import HACore
-import Logging
+import PostgresControl
 import ZooKeeper
 
 /// Why an effect did not succeed: in order, so that the next view says so, or with an outcome nobody knows yet.
@@ -129,7 +129,7 @@ struct LockEffects: Sendable {
         defer { sessions.markDirty() }
         do throws(ZooKeeperError) {
             try await session.multi(transactions.createEpoch(above: highest), deadline: deadline)
-        } catch where error.code == .nodeExists {
+        } catch  where error.code == .nodeExists {
             return
         } catch {
             throw EffectFailure("\(error)")
@@ -150,7 +150,7 @@ struct LockEffects: Sendable {
         do throws(ZooKeeperError) {
             do throws(ZooKeeperError) {
                 try await session.multi(guards + [.set(path, data, .any)], deadline: deadline)
-            } catch where error.code == .noNode && error.path == path {
+            } catch  where error.code == .noNode && error.path == path {
                 try await session.multi(guards + [.create(path, data, .persistent)], deadline: deadline)
             }
         } catch {
@@ -158,30 +158,28 @@ struct LockEffects: Sendable {
         }
     }
 
-    /// Creates a znode; false when somebody else has made it first.
-    func claim(_ path: ZNodePath, _ data: [UInt8]) async throws(EffectFailure) -> Bool {
+    /// Creates `initialize` with our mark, and the ephemeral that says that somebody is at it; takes the place of one
+    /// that an agent of ours gave up. Fails when another member was faster.
+    func raceInitialize(abandoned: Bool) async throws(EffectFailure) {
         let (session, _) = try session()
-        defer { sessions.markDirty() }
-        do throws(ZooKeeperError) {
-            try await session.create(path, data, mode: .persistent, deadline: deadline)
-            return true
-        } catch where error.code == .nodeExists {
-            return false
-        } catch {
-            throw EffectFailure("\(path): \(error)", isUnknown: error.outcome == .unknown)
-        }
+        let operations: [Operation] =
+            (abandoned ? [.delete(layout.initialize, .exactly(LockTransactions.mark))] : []) + [
+                .create(layout.initialize, [], .persistent), .set(layout.initialize, [], .exactly(.initial)),
+                .create(layout.bootstrap, [], .ephemeral),
+            ]
+        _ = try await run(session, operations)
     }
 
-    /// Deletes `initialize` when it is still the empty one of a bootstrap that is given up.
+    /// Deletes what `raceInitialize` made, when `initialize` is still empty.
     func withdrawInitialize() async throws(EffectFailure) {
         let (session, _) = try session()
         defer { sessions.markDirty() }
         do throws(ZooKeeperError) {
-            guard let (data, stat) = try await session.get(layout.initialize, deadline: deadline), data.isEmpty else {
-                return
+            if let (data, stat) = try await session.get(layout.initialize, deadline: deadline), data.isEmpty {
+                try await session.delete(layout.initialize, expecting: .exactly(stat.version), deadline: deadline)
             }
-            try await session.delete(layout.initialize, expecting: .exactly(stat.version), deadline: deadline)
-        } catch where error.code == .noNode {
+            try await session.delete(layout.bootstrap, expecting: .any, deadline: deadline)
+        } catch  where error.code == .noNode {
             return
         } catch {
             throw EffectFailure("\(layout.initialize): \(error)")

@@ -53,6 +53,7 @@ final class KeeperLink: Sendable {
                 }
                 state.withLockedValue { $0.client = nil }
                 client.close()
+                if Task.isCancelled { return }
                 logger.warning("the keeper is gone, starting another", metadata: ["pid": "\(client.keeperPID)"])
             } catch {
                 logger.error("cannot attach to the keeper: \(error)")
@@ -66,7 +67,8 @@ final class KeeperLink: Sendable {
         for await event in client.events {
             switch event {
             case .postmasterExited(let status):
-                logger.warning("PostgreSQL ended: \(WaitStatus(rawValue: status))")
+                let end = WaitStatus(rawValue: status)
+                logger.log(level: end.exitCode == 0 ? .info : .warning, "PostgreSQL ended: \(end)")
             case .fenced(let lateBy, let why):
                 state.withLockedValue { $0.lastFence = (Instant.now, why.rawValue) }
                 logger.critical(
@@ -86,11 +88,11 @@ final class KeeperLink: Sendable {
             guard !Task.isCancelled else { return }
             do {
                 try await client.ping(deadline: .milliseconds(300))
-            } catch where error.code == .timedOut {
+            } catch  where error.code == .timedOut {
                 // Once more: this process itself may have been stopped meanwhile.
                 do {
                     try await client.ping(deadline: .milliseconds(300))
-                } catch where error.code == .timedOut {
+                } catch  where error.code == .timedOut {
                     logger.critical("the keeper does not answer, killing it", metadata: ["pid": "\(client.keeperPID)"])
                     kill(client.keeperPID, SIGKILL)
                     return
@@ -98,6 +100,9 @@ final class KeeperLink: Sendable {
             } catch { return }
         }
     }
+
+    /// Leaves the keeper, which ends by itself once PostgreSQL is gone.
+    func close() { state.withLockedValue { $0.client }?.close() }
 
     // MARK: The lease path
 

@@ -1,4 +1,4 @@
-import Foundation
+import Dispatch
 import HACore
 import Logging
 import NIOConcurrencyHelpers
@@ -33,7 +33,7 @@ final class LeaseGuard: Sendable {
         var role = Role.idle
         /// The keeper answered that it is armed under this leadership: from then on deadlines are sent to it.
         var armed = false
-        var status: [UInt8] = []
+        var status = Array("{}".utf8)
         var statusMissing = false
         var inFlight: InFlight?
         var nextAt = Instant(nanoseconds: 0)
@@ -58,10 +58,7 @@ final class LeaseGuard: Sendable {
 
     /// Starts the thread; it ends after `stop()`.
     func start() {
-        let thread = Thread { [self] in run() }
-        thread.name = "lease"
-        thread.stackSize = 512 * 1024
-        thread.start()
+        startThread(named: "lease") { [self] in run() }
     }
 
     func stop() {

@@ -27,7 +27,8 @@ struct LockTransactions: Sendable {
     }
 
     func replace(epoch: Version, session: SessionID, nonce: String) -> [Operation] {
-        [.set(layout.epoch, taken(session, nonce), .exactly(epoch)), .delete(layout.leader, .exactly(Self.mark))] + lockOperations
+        [.set(layout.epoch, taken(session, nonce), .exactly(epoch)), .delete(layout.leader, .exactly(Self.mark))]
+            + lockOperations
     }
 
     func adopt(epoch: Version, session: SessionID, nonce: String) -> [Operation] {
@@ -35,7 +36,10 @@ struct LockTransactions: Sendable {
     }
 
     func release(epoch: Version) -> [Operation] {
-        [.set(layout.epoch, EpochRecord(.released).znode, .exactly(epoch)), .delete(layout.leader, .exactly(Self.mark))]
+        [
+            .set(layout.epoch, EpochRecord(.released).znode, .exactly(epoch)),
+            .delete(layout.leader, .exactly(Self.mark)),
+        ]
     }
 
     func renew(epoch: Version, status: [UInt8]) -> [Operation] {

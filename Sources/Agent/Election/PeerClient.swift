@@ -29,6 +29,13 @@ struct PeerClient: Sendable {
         }
     }
 
+    /// Whether anything answers at the `/liveness` beside this `api_url` (contract/patroni.md 1.6).
+    func isAlive(_ url: String) async -> Bool {
+        let base = url.hasSuffix("/patroni") ? String(url.dropLast("/patroni".count)) : url
+        let response = try? await client.execute(HTTPClientRequest(url: base + "/liveness"), timeout: .seconds(3))
+        return response != nil
+    }
+
     private func answer(from url: String) async -> PeerRound.Answer? {
         do {
             let response = try await client.execute(
@@ -51,7 +58,8 @@ extension PeerRound.Answer {
         let inRecovery = !wal.contains("location") && role != .primary
         self.init(
             inRecovery: inRecovery,
-            position: LSN(inRecovery ? max(position("received_location"), position("replayed_location")) : position("location")),
+            position: LSN(
+                inRecovery ? max(position("received_location"), position("replayed_location")) : position("location")),
             timeline: status["timeline"]?.asInt.flatMap { UInt32(exactly: $0) }.map(Timeline.init(_:)),
             nofailover: tags.nofailover, failoverPriority: tags.failoverPriority,
             disabled: status["watchdog_failed"]?.asBool == true)

@@ -11,6 +11,8 @@ final class SessionOwner: Sendable {
         /// The tree has changed since it was last read, as far as watches tell.
         var dirty = true
         var isPrepared = false
+        var isAdmitted = false
+        var wasPrepared = false
     }
 
     private let configuration: ZooKeeperConfiguration
@@ -19,11 +21,13 @@ final class SessionOwner: Sendable {
     private let guardian: LeaseGuard
     private let wakeup: Wakeup
     private let logger: Logger
+    /// Asked once, with what the tree says of a member of this name, before this process does anything in it.
+    private let admit: @Sendable (_ record: [UInt8]) async -> Void
     private let state = NIOLockedValueBox(State())
 
     init(
         configuration: ZooKeeperConfiguration, layout: ZNodeLayout, me: MemberID, guardian: LeaseGuard,
-        wakeup: Wakeup, logger: Logger
+        wakeup: Wakeup, logger: Logger, admit: @escaping @Sendable (_ record: [UInt8]) async -> Void
     ) {
         self.configuration = configuration
         self.layout = layout
@@ -31,13 +35,17 @@ final class SessionOwner: Sendable {
         self.guardian = guardian
         self.wakeup = wakeup
         self.logger = logger
+        self.admit = admit
     }
 
     /// The session, once it has connected and its lease znode stands; nil while there is none.
     var session: ZooKeeperSession? { state.withLockedValue { $0.isPrepared ? $0.session : nil } }
 
     var coordination: Coordination {
-        state.withLockedValue { $0.coordination == .connected && !$0.isPrepared ? .uncertain : $0.coordination }
+        state.withLockedValue { state in
+            guard state.coordination == .connected, !state.isPrepared else { return state.coordination }
+            return state.wasPrepared ? .uncertain : .never
+        }
     }
 
     /// The tree has to be read again.
@@ -79,6 +87,15 @@ final class SessionOwner: Sendable {
         }
     }
 
+    /// Ends the session in order, with its ephemeral znodes.
+    func close() async {
+        let session = state.withLockedValue { state in
+            state.isPrepared = false
+            return state.session
+        }
+        await session?.close()
+    }
+
     /// Consumes the session's events until it is over.
     private func serve(_ session: ZooKeeperSession) async {
         var preparation: Task<Void, Never>?
@@ -91,7 +108,8 @@ final class SessionOwner: Sendable {
                 logger.info(
                     "connected to ZooKeeper",
                     metadata: [
-                        "session": "\(connection.session)", "timeout_ms": "\(connection.negotiatedTimeout.milliseconds)",
+                        "session": "\(connection.session)",
+                        "timeout_ms": "\(connection.negotiatedTimeout.milliseconds)",
                     ])
                 let isFirst = state.withLockedValue { state in
                     state.coordination = .connected
@@ -136,6 +154,10 @@ final class SessionOwner: Sendable {
             do {
                 guard let id = session.connection?.session else { throw ZooKeeperError(.connectionLoss) }
                 let deadline = Duration.seconds(2)
+                if !state.withLockedValue({ $0.isAdmitted }) {
+                    if let (data, _) = try await session.get(try layout.member(me), deadline: deadline) { await admit(data) }
+                    state.withLockedValue { $0.isAdmitted = true }
+                }
                 for parent in [layout.members, layout.leases] {
                     try await session.createParents(parent, deadline: deadline)
                 }
@@ -145,7 +167,10 @@ final class SessionOwner: Sendable {
                 // One for each session: the end of a session must show even while a predecessor's znode is left.
                 let lease = try layout.lease(MemberID("\(me).\(String(UInt64(bitPattern: id.rawValue), radix: 16))"))
                 try await Self.ensure(lease, [], .ephemeral, session, deadline)
-                state.withLockedValue { $0.isPrepared = true }
+                state.withLockedValue { state in
+                    state.isPrepared = true
+                    state.wasPrepared = true
+                }
                 guardian.use(session, candidateNode: lease)
                 wakeup.signal(urgent: true)
                 return
@@ -162,7 +187,7 @@ final class SessionOwner: Sendable {
     ) async throws(ZooKeeperError) {
         do throws(ZooKeeperError) {
             try await session.create(path, data, mode: mode, deadline: deadline)
-        } catch where error.code == .nodeExists {
+        } catch  where error.code == .nodeExists {
             return
         }
     }

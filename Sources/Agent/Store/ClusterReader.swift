@@ -41,7 +41,7 @@ struct ClusterReader: Sendable {
             StoreView.Epoch(
                 version: Int64(stat.version.rawValue), zxid: stat.mzxid, holder: EpochRecord(znode: data).holder)
         }
-        view.initialize = Self.initialize(top.initialize?.data)
+        view.initialize = Self.initialize(top.initialize, isAtWork: top.bootstrap != nil)
         for member in members {
             guard let session = member.session else { continue }
             view.members[member.name] = MemberView(member.record, session: session)
@@ -49,26 +49,30 @@ struct ClusterReader: Sendable {
         }
         view.livingSessions = Set(members.compactMap(\.session)).union(leaseOwners)
 
-        let status = top.status.flatMap { lastGood.read(layout.status, $0.data, $0.stat, StatusRecord.init(znode:)) }
-        let history = top.history.flatMap { lastGood.read(layout.history, $0.data, $0.stat, HistoryRecord.init(znode:)) }
+        let status = top.status.flatMap { found in
+            lastGood.read(layout.status, found.data, found.stat) { StatusRecord(json: try JSONParser.parse($0)) }
+        }
+        let history = top.history.flatMap { found in
+            lastGood.read(layout.history, found.data, found.stat) { HistoryRecord(json: try JSONParser.parse($0)) }
+        }
         let config = top.config.flatMap { found in
-            lastGood.read(layout.config, found.data, found.stat) { (data) throws(JSONError) -> JSONObject in
-                guard let object = try JSONParser.parse(data).asObject else {
-                    throw JSONError(code: .syntax, offset: 0, reason: "not an object")
-                }
+            lastGood.read(layout.config, found.data, found.stat) { data in
+                guard let object = try JSONParser.parse(data).asObject else { throw NotAnObject() }
                 return object
             }
         }
-        let sync = top.sync.flatMap { lastGood.read(layout.sync, $0.data, $0.stat, SyncRecord.init(znode:)) }
-        let failover = top.failover.flatMap {
-            lastGood.read(layout.failover, $0.data, $0.stat, FailoverRecord.init(znode:))
+        let sync = top.sync.flatMap { found in
+            lastGood.read(layout.sync, found.data, found.stat) { SyncRecord(json: try JSONParser.parse($0)) }
+        }
+        let failover = top.failover.flatMap { found in
+            lastGood.read(layout.failover, found.data, found.stat) { try FailoverRecord(znode: $0) }
         }
         view.hasConfig = config != nil
         view.optime = status?.optime
         view.historyTimeline = history?.clusterTimeline
         return TreeSnapshot(
             view: view, members: members.map { ($0.name, $0.record) }, config: config,
-            configZxid: top.config?.stat.mzxid, status: status, sync: sync ?? SyncRecord(),
+            configZxid: top.config?.stat.mzxid, status: status, sync: sync ?? .off,
             syncVersion: top.sync?.stat.version, history: history, failover: failover ?? FailoverRecord())
     }
 
@@ -76,6 +80,7 @@ struct ClusterReader: Sendable {
 
     private struct Top: Sendable {
         var epoch, initialize, config, status, sync, history, failover: Found?
+        var bootstrap: ZNodeStat?
         var members, leases: [String]
     }
 
@@ -89,12 +94,14 @@ struct ClusterReader: Sendable {
             async let sync = session.get(layout.sync, deadline: deadline)
             async let history = session.get(layout.history, deadline: deadline)
             async let failover = getOrWatch(layout.failover, session, deadline)
+            async let bootstrap = session.exists(layout.bootstrap, watch: true, deadline: deadline)
             async let members = session.children(layout.members, watch: true, deadline: deadline)
             async let leases = session.children(layout.leases, deadline: deadline)
             return Top(
                 epoch: try await epoch, initialize: try await initialize, config: try await config,
                 status: try await status, sync: try await sync, history: try await history,
-                failover: try await failover, members: try await members ?? [], leases: try await leases ?? [])
+                failover: try await failover, bootstrap: try await bootstrap, members: try await members ?? [],
+                leases: try await leases ?? [])
         } catch let error as ZooKeeperError {
             throw error
         } catch {
@@ -113,13 +120,17 @@ struct ClusterReader: Sendable {
                     group.addTask {
                         guard let (data, stat) = try await session.get(path, watch: isLeader, deadline: deadline)
                         else { return (nil, nil) }
-                        let record = lastGood.read(path, data, stat, MemberRecord.init(znode:)) ?? MemberRecord()
-                        return (Member(name: MemberID(name), record: record, session: stat.ephemeralOwner?.rawValue), nil)
+                        let record = lastGood.read(path, data, stat) { try MemberRecord(znode: $0) } ?? MemberRecord()
+                        return (
+                            Member(name: MemberID(name), record: record, session: stat.ephemeralOwner?.rawValue), nil
+                        )
                     }
                 }
                 for name in top.leases {
                     guard let path = try? layout.lease(MemberID(name)) else { continue }
-                    group.addTask { (nil, try await session.exists(path, deadline: deadline)?.ephemeralOwner?.rawValue) }
+                    group.addTask {
+                        (nil, try await session.exists(path, deadline: deadline)?.ephemeralOwner?.rawValue)
+                    }
                 }
                 var members: [Member] = []
                 var owners: [Int64] = []
@@ -136,7 +147,6 @@ struct ClusterReader: Sendable {
         }
     }
 
-
     private func getOrWatch(
         _ path: ZNodePath, _ session: ZooKeeperSession, _ deadline: Duration
     ) async throws(ZooKeeperError) -> Found? {
@@ -148,12 +158,18 @@ struct ClusterReader: Sendable {
 
     private static func name(_ data: [UInt8]) -> MemberID { MemberID(String(decoding: data, as: UTF8.self)) }
 
-    private static func initialize(_ data: [UInt8]?) -> StoreView.Initialize {
-        guard let data else { return .absent }
-        if data.isEmpty { return .inProgress }
+    private static func initialize(_ found: Found?, isAtWork: Bool) -> StoreView.Initialize {
+        guard let (data, stat) = found else { return .absent }
+        // Created and set once in one transaction: ours. A Patroni's is left to Patroni.
+        if data.isEmpty { return stat.version == LockTransactions.mark && !isAtWork ? .abandoned : .inProgress }
         let text = String(decoding: data.prefix(64), as: UTF8.self)
         return SystemIdentifier(text).map { .done($0) } ?? .invalid(text)
     }
+}
+
+/// A document that parses and is not what its key asks for.
+private struct NotAnObject: Error, CustomStringConvertible {
+    var description: String { "not a JSON object" }
 }
 
 extension MemberView {

@@ -17,8 +17,8 @@ final class LastGood: Sendable {
     init(logger: Logger) { self.logger = logger }
 
     /// Reads `data`; when that fails, says so once for this version of the znode and gives the last good value.
-    func read<Value: Sendable, Failure: Error>(
-        _ path: ZNodePath, _ data: [UInt8], _ stat: ZNodeStat, _ decode: ([UInt8]) throws(Failure) -> Value
+    func read<Value: Sendable>(
+        _ path: ZNodePath, _ data: [UInt8], _ stat: ZNodeStat, _ decode: ([UInt8]) throws -> Value
     ) -> Value? {
         do {
             let value = try decode(data)

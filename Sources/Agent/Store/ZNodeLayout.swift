@@ -9,6 +9,8 @@ public struct ZNodeLayout: Hashable, Sendable {
     public let epoch: ZNodePath
     /// Keeps `epoch` from being removed by anything but a recursive delete.
     public let epochKeep: ZNodePath
+    /// Ephemeral while an agent of ours makes the cluster: an `initialize` with our mark and without it was given up.
+    public let bootstrap: ZNodePath
     /// Parent of the candidates' own lease znodes (lock.md 2.5).
     public let leases: ZNodePath
 
@@ -26,6 +28,7 @@ public struct ZNodeLayout: Hashable, Sendable {
         history = try base.child("history")
         epoch = try base.child("epoch")
         epochKeep = try epoch.child("keep")
+        bootstrap = try base.child("bootstrap")
         leases = try base.child("lease")
     }
 

@@ -48,11 +48,16 @@ struct Conclusion {
     var effects: [Effect] = []
     var recheckAfter: Duration?
     var steppingDown = false
+    var clearing = false
 
-    init(_ reason: String, _ effects: Effect..., recheckAfter: Duration? = nil, steppingDown: Bool = false) {
+    init(
+        _ reason: String, _ effects: Effect..., recheckAfter: Duration? = nil, steppingDown: Bool = false,
+        clearing: Bool = false
+    ) {
         self.reason = reason
         self.effects = effects
         self.recheckAfter = recheckAfter
         self.steppingDown = steppingDown
+        self.clearing = clearing
     }
 }

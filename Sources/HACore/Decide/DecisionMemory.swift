@@ -21,6 +21,8 @@ public struct DecisionMemory: Hashable, Sendable {
     /// Since when the tree was read without a leader, and the version of `epoch` it was read with.
     public var absentSince: Instant?
     public var absentEpochVersion: Int64?
+    /// The highest version of `epoch` that this process has seen: one made anew has to start above it.
+    public var highestEpochVersion: Int64 = 0
     /// By effect name.
     public var retries: [String: Retry] = [:]
     /// Moments at which the local primary ended by itself, newest last.
@@ -28,6 +30,11 @@ public struct DecisionMemory: Hashable, Sendable {
     /// When the agent gave the lock away or stepped down: it leaves the race to others for a moment.
     public var stoodBackAt: Instant?
     public var steppingDown = false
+    /// The lock is taken only to be released again (rule `lock.clear`).
+    public var clearing = false
+    /// Kicks since the standby last streamed, and when the last was.
+    public var kicks = 0
+    public var kickedAt: Instant?
     /// The term in which PostgreSQL was last seen as a primary here.
     public var ledTerm: Term?
     /// When PostgreSQL was last seen as a primary here under our lock.
@@ -43,17 +50,22 @@ public struct DecisionMemory: Hashable, Sendable {
             if crashes.count > 16 { crashes.removeFirst() }
         }
         if !view.local.isRunning { steppingDown = false }
+        if view.local.sql?.streaming == true || !view.local.isRunning { kicks = 0 }
         if let leadership = view.leadership, view.local.sql?.inRecovery == false, view.local.isRunning {
             ledTerm = leadership.term
             lastLedAt = view.now
         }
+        if view.local.mayBeWritable { clearing = false }
         guard let store = view.store else { return }
+        highestEpochVersion = max(
+            highestEpochVersion, store.epoch?.version ?? 0, view.leadership?.epochVersion ?? 0)
         if store.leader == nil {
             if absentSince == nil || absentEpochVersion != store.epoch?.version {
                 absentSince = store.readAt
                 absentEpochVersion = store.epoch?.version
             }
         } else {
+            if store.leader?.member != view.me { clearing = false }
             absentSince = nil
             absentEpochVersion = nil
         }
@@ -75,7 +87,12 @@ public struct DecisionMemory: Hashable, Sendable {
         case (.finishBootstrap, .done), (.cancelBootstrap, .done): bootstrap = nil
         case (.initdb, .failed), (.finishBootstrap, .failed): bootstrap = .failed
         case (.start(as: .primary, _), .failed) where bootstrap != nil: bootstrap = .failed
-        case (.release, .done): stoodBackAt = finished.at
+        case (.release, .done):
+            stoodBackAt = finished.at
+            clearing = false
+        case (.kick, .done):
+            kicks += 1
+            kickedAt = finished.at
         default: break
         }
     }

@@ -44,6 +44,8 @@ public enum Effect: Hashable, Sendable {
     case readUpstream(MemberID, Term)
     /// Point the standby at the leader; it must not be ahead of the leader's fork.
     case follow(MemberID, Term)
+    /// Wake the startup process, which sleeps up to 5 s between tries to connect (postgres.md 1, 6).
+    case kick
     case rewind(from: MemberID)
     case clone(from: MemberID)
 
@@ -73,6 +75,7 @@ public enum Effect: Hashable, Sendable {
         case .askPeers: "ask-peers"
         case .readUpstream: "read-upstream"
         case .follow: "follow"
+        case .kick: "kick"
         case .rewind: "rewind"
         case .clone: "clone"
         }

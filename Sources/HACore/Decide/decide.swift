@@ -1,6 +1,6 @@
 /// Every rule, in order: the first that applies decides.
 public let ruleTable: [Rule] =
-    fencingRules + coordinationRules + bootstrapRules + directoryRules + ownershipRules + leaderRules
+    fencingRules + coordinationRules + ownershipRules + bootstrapRules + directoryRules + leaderRules
     + candidacyRules + replicaRules + [idleRule]
 
 let idleRule = Rule("idle", "Nothing is to be done.") { _ in Conclusion("no action") }
@@ -13,6 +13,7 @@ public func decide(_ view: ClusterView, _ memory: DecisionMemory) -> Decision {
     for rule in ruleTable where view.running == nil || rule.urgent {
         guard let conclusion = rule.conclude(situation) else { continue }
         if conclusion.steppingDown { next.steppingDown = true }
+        if conclusion.clearing { next.clearing = true }
         return Decision(
             rule: rule.id, reason: conclusion.reason, urgent: rule.urgent, effects: conclusion.effects, memory: next,
             recheckAfter: situation.recheck(conclusion.recheckAfter))

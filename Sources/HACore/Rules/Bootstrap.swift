@@ -2,16 +2,7 @@
 let bootstrapRules: [Rule] = [
     Rule("bootstrap.cancel", "A step of making the cluster failed: what was made goes away, and the process ends.") {
         s in
-        guard s.memory.bootstrap == .failed else {
-            // Left by an earlier process; nothing of it is anybody's data.
-            guard s.memory.bootstrap == nil, case .unfinished("bootstrap") = s.local.directory,
-                s.local.process == .absent, s.ready("cancel-bootstrap")
-            else { return nil }
-            if let leadership = s.leadership {
-                return Conclusion("giving up the lock of an interrupted bootstrap", .release(leadership.term))
-            }
-            return Conclusion("moving an interrupted bootstrap aside", .cancelBootstrap)
-        }
+        guard s.memory.bootstrap == .failed else { return nil }
         guard s.local.process == .absent else { return Conclusion("stopping the failed bootstrap", .fence) }
         let why = ["initdb", "start", "finish-bootstrap"].map { s.lastFailure(of: $0) }.joined()
         if let leadership = s.leadership {
@@ -46,7 +37,7 @@ let bootstrapRules: [Rule] = [
         guard s.memory.bootstrap == .created, let leadership = s.leadership, s.local.process == .running(as: .primary)
         else { return nil }
         guard s.local.sql?.inRecovery == false else {
-            return Conclusion("waiting for the new cluster to accept connections", recheckAfter: .milliseconds(100))
+            return Conclusion("waiting for the new cluster to accept connections", recheckAfter: .milliseconds(25))
         }
         return Conclusion("running post_bootstrap", .finishBootstrap(leadership.term))
     },
@@ -54,9 +45,9 @@ let bootstrapRules: [Rule] = [
         guard s.memory.bootstrap != nil, let leader = s.otherLeader, s.local.process == .absent else { return nil }
         return Conclusion("\(leader.member) leads already, moving own bootstrap aside", .cancelBootstrap)
     },
-    Rule("bootstrap.race", "No data anywhere and no leader: race for `initialize`.") { s in
+    Rule("bootstrap.race", "No data anywhere, no leader, nobody else at it: race for `initialize`.") { s in
         guard s.memory.bootstrap == nil, s.local.directory == .empty, case .nobody = s.holder,
-            s.store?.initialize == .absent, s.policy.mayBootstrap, !s.policy.nofailover, s.ready("race-initialize")
+            s.store?.initialize == .absent || s.store?.initialize == .abandoned, s.policy.mayBootstrap, !s.policy.nofailover, s.ready("race-initialize")
         else { return nil }
         return Conclusion("racing to initialize a new cluster", .raceInitialize, recheckAfter: .milliseconds(200))
     },

@@ -22,7 +22,7 @@ let candidacyRules: [Rule] = [
     },
     Rule("candidate.starting", "The standby does not answer yet.") { s in
         guard case .nobody = s.holder, s.local.isRunning, s.local.sql == nil else { return nil }
-        return Conclusion("Still starting up as a standby.", recheckAfter: .milliseconds(100))
+        return Conclusion("Still starting up as a standby.", recheckAfter: .milliseconds(25))
     },
     Rule("candidate.not-running", "Without a running standby there is nothing to race with.") { s in
         guard case .nobody = s.holder, !s.local.isRunning else { return nil }
@@ -80,7 +80,9 @@ let candidacyRules: [Rule] = [
     },
     Rule("candidate.behind", "Somebody eligible has more WAL, or as much and a higher priority.") { s in
         guard case .nobody = s.holder, let round = s.raceRound, let sql = s.local.sql else { return nil }
-        let rivals = round.answers.filter { !$0.value.nofailover && !$0.value.disabled }.sorted { $0.key < $1.key }
+        // Who may not lead is nobody to wait for, however much WAL an abandoned timeline has there.
+        let rivals = round.answers.filter { !$0.value.nofailover && !$0.value.disabled && !s.isOutdated($0.value) }
+            .sorted { $0.key < $1.key }
         for (name, answer) in rivals {
             if answer.position > sql.position {
                 return Conclusion(
@@ -109,6 +111,14 @@ let candidacyRules: [Rule] = [
 extension Situation {
     /// How long a member that released the lock leaves the race to the others.
     static let standBack = Duration.seconds(2)
+
+    /// By check_timeline this member bars itself (rule `candidate.timeline`).
+    func isOutdated(_ answer: PeerRound.Answer) -> Bool {
+        guard policy.checkTimeline, let cluster = store?.historyTimeline, let timeline = answer.timeline else {
+            return false
+        }
+        return timeline < cluster
+    }
 
     /// Answers good enough for a race: asked after the lock was seen absent, and not grown old since.
     var raceRound: PeerRound? {

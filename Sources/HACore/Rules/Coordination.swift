@@ -2,7 +2,8 @@
 let coordinationRules: [Rule] = [
     Rule("wait.store", "Without a connected session and a read of it nothing is decided.") { s in
         guard s.store == nil else { return nil }
-        return Conclusion("DCS is not accessible", recheckAfter: .seconds(1))
+        let reason = s.view.coordination == .never ? "waiting for a ZooKeeper session" : "DCS is not accessible"
+        return Conclusion(reason, recheckAfter: .seconds(1))
     },
     Rule("exit.system-identifier", "The data belongs to another cluster: refuse (contract 4.1 row 11).") { s in
         guard let store = s.store, case .done(let cluster) = store.initialize, let control = s.local.control,
@@ -20,9 +21,14 @@ let coordinationRules: [Rule] = [
     },
     Rule("tree.prepare", "Every transaction needs `epoch`; made anew it starts above every version ever used.") { s in
         guard let store = s.store, store.epoch == nil, s.ready("prepare-tree") else { return nil }
-        // While a lock stands, only its holder, who knows the version, may make `epoch` anew (lock.md 3).
-        if store.leader != nil, s.view.leadership == nil { return nil }
-        let highest = max(store.highestEpochVersion, s.view.leadership?.epochVersion ?? 0)
+        // While a lock stands, only its holder, who knows the version, may make `epoch` anew (lock.md 3): also when the
+        // renewal that missed `epoch` has just ended its proof.
+        switch s.holder {
+        case .nobody, .me: break
+        default: return nil
+        }
+        let highest = max(
+            store.highestEpochVersion, s.view.leadership?.epochVersion ?? 0, s.memory.highestEpochVersion)
         return Conclusion(
             "creating the epoch znode above version \(highest)", .prepareTree(aboveVersion: highest),
             recheckAfter: .milliseconds(200))

@@ -44,6 +44,12 @@ let leaderRules: [Rule] = [
         }
         return Conclusion("starting as readonly because i had the session lock", .start(as: .standby, term: nil))
     },
+    Rule("leader.arm", "A primary that an earlier process of ours ran: its keeper gets this session's lease.") { s in
+        guard let leadership = s.leadership, s.local.isRunning, s.local.mayBeWritable,
+            s.local.armedZxid != leadership.epochZxid, s.ready("arm")
+        else { return nil }
+        return Conclusion("handing the present lease to the keeper", .arm(leadership.term))
+    },
     Rule("leader.starting", "Started as a primary, not accepting yet: bounded by primary_start_timeout.") { s in
         guard s.leadership != nil, s.local.process == .running(as: .primary), s.local.sql == nil else { return nil }
         let since = s.local.startedAt ?? s.view.now
@@ -59,7 +65,7 @@ let leaderRules: [Rule] = [
         }
         let seconds = max(0, left.milliseconds / 1000)
         return Conclusion(
-            "PostgreSQL is still starting up, \(seconds) seconds until timeout", recheckAfter: .milliseconds(250))
+            "PostgreSQL is still starting up, \(seconds) seconds until timeout", recheckAfter: .milliseconds(25))
     },
     Rule("leader.config", "The leader keeps `config` present (contract 4.1 row 4).") { s in
         guard let leadership = s.leadership, s.isLeading, s.store?.hasConfig == false, s.ready("write-config") else {
@@ -68,10 +74,15 @@ let leaderRules: [Rule] = [
         return Conclusion("writing the dynamic configuration", .writeConfig(leadership.term))
     },
     Rule("leader.initialize", "The leader keeps `initialize` valid (contract 4.1 row 3).") { s in
-        guard s.isLeading, let control = s.local.control, s.ready("claim-initialize") else { return nil }
+        guard let leadership = s.leadership, s.isLeading, let control = s.local.control else { return nil }
         switch s.store?.initialize {
         case .done: return nil
-        default:
+        case .inProgress, .abandoned:
+            // The process that made this cluster died before its end: what it left out is made up for.
+            guard s.ready("finish-bootstrap") else { return nil }
+            return Conclusion("finishing an interrupted bootstrap", .finishBootstrap(leadership.term))
+        case .absent, .invalid, nil:
+            guard s.ready("claim-initialize") else { return nil }
             return Conclusion("writing the system identifier", .claimInitialize(control.systemIdentifier))
         }
     },
@@ -90,7 +101,7 @@ let leaderRules: [Rule] = [
             return nil
         }
         guard s.local.sql != nil else {
-            return Conclusion("waiting for the standby to accept connections", recheckAfter: .milliseconds(100))
+            return Conclusion("waiting for the standby to accept connections", recheckAfter: .milliseconds(25))
         }
         guard s.ready("promote") else {
             return Conclusion(

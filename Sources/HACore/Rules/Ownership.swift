@@ -20,6 +20,21 @@ let ownershipRules: [Rule] = [
             "proving own leader lock (term \(leader.term))", .adopt(epochVersion: epoch.version),
             recheckAfter: .milliseconds(200))
     },
+    Rule(
+        "lock.clear", "Somebody removed our lock: only we may take it, and we do so to open the race to everybody."
+    ) { s in
+        guard case .nobody = s.holder, !s.local.mayBeWritable, s.memory.bootstrap == nil, let epoch = s.store?.epoch,
+            case .taken(s.view.me, let session, _) = epoch.holder, s.store?.livingSessions.contains(session) == true,
+            s.ready("acquire")
+        else { return nil }
+        return Conclusion(
+            "taking back the removed leader lock, to release it", .acquire(epochVersion: epoch.version),
+            recheckAfter: .milliseconds(200), clearing: true)
+    },
+    Rule("lock.cleared", "The lock was taken back only to be released: whoever is healthiest may lead.") { s in
+        guard s.memory.clearing, let leadership = s.leadership, !s.local.mayBeWritable else { return nil }
+        return Conclusion("releasing the leader lock that somebody had removed", .release(leadership.term))
+    },
     Rule("lock.unproved", "Our lock stands and is not proved: nothing is started on it.") { s in
         switch s.holder {
         case .me where s.leadership == nil, .myEarlierSession:

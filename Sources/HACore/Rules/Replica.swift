@@ -109,13 +109,21 @@ let replicaRules: [Rule] = [
     },
     Rule("replica.starting", "The standby does not answer yet.") { s in
         guard s.otherLeader != nil, s.local.isRunning, s.local.sql == nil else { return nil }
-        return Conclusion("Still starting up as a standby.", recheckAfter: .milliseconds(250))
+        return Conclusion("Still starting up as a standby.", recheckAfter: .milliseconds(50))
     },
     Rule("replica.retarget", "The standby does not follow this leader in this term yet.") { s in
         guard let leader = s.otherLeader, s.local.isRunning,
             s.view.following != Following(member: leader.member, term: leader.term), s.ready("follow")
         else { return nil }
         return Conclusion("following new leader \(leader.member)", .follow(leader.member, leader.term))
+    },
+    Rule("replica.kick", "A standby that does not stream is woken from its sleep between tries, ever more rarely.") { s in
+        guard let leader = s.otherLeader, s.local.isRunning, let sql = s.local.sql, !sql.streaming else { return nil }
+        let pause = Duration.milliseconds(min(10_000, 50 << min(s.memory.kicks, 8)))
+        if let at = s.memory.kickedAt, s.memory.kicks > 0, s.view.now - at < pause {
+            return Conclusion("not streaming from \(leader.member) yet", recheckAfter: pause - (s.view.now - at))
+        }
+        return Conclusion("not streaming from \(leader.member) yet", .kick, recheckAfter: pause)
     },
     Rule("replica.follow", "A standby of the leader: the steady state.") { s in
         guard let leader = s.otherLeader, s.local.isRunning else { return nil }
@@ -124,9 +132,15 @@ let replicaRules: [Rule] = [
 ]
 
 extension Situation {
-    /// What the leader said about its timeline in this very term.
+    /// What the leader said about its timeline in this very term; nothing when its record shows a newer timeline: a
+    /// leader that crashed may have been promoted again under the same lock.
     func upstream(of leader: StoreView.Leader) -> UpstreamView? {
         guard let upstream = view.upstream, upstream.member == leader.member, upstream.term == leader.term else {
+            return nil
+        }
+        if let member = store?.members[leader.member], member.isPrimary, let timeline = member.timeline,
+            timeline > upstream.timeline
+        {
             return nil
         }
         return upstream

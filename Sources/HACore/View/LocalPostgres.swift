@@ -46,6 +46,9 @@ public struct LocalPostgres: Hashable, Sendable {
     public var promoteRequested: Bool
     /// Deadline the keeper is armed with; nil = not armed, so that it starts and promotes no primary.
     public var armedUntil: Instant?
+    /// mzxid of `epoch` under which the keeper was armed: another than our leadership's means that renewals of the
+    /// present process do not reach it yet.
+    public var armedZxid: Int64?
     /// It fenced under this mzxid of `epoch` and refuses to act until armed with a greater one.
     public var latch: Int64?
 
@@ -54,7 +57,8 @@ public struct LocalPostgres: Hashable, Sendable {
 
     public init(
         directory: DataDirectory, process: Process = .absent, ending: Ending = .neverStarted, startedAt: Instant? = nil,
-        promoteRequested: Bool = false, armedUntil: Instant? = nil, latch: Int64? = nil, sql: SQLStatus? = nil
+        promoteRequested: Bool = false, armedUntil: Instant? = nil, armedZxid: Int64? = nil, latch: Int64? = nil,
+        sql: SQLStatus? = nil
     ) {
         self.directory = directory
         self.process = process
@@ -62,6 +66,7 @@ public struct LocalPostgres: Hashable, Sendable {
         self.startedAt = startedAt
         self.promoteRequested = promoteRequested
         self.armedUntil = armedUntil
+        self.armedZxid = armedZxid
         self.latch = latch
         self.sql = sql
     }

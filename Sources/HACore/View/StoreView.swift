@@ -45,6 +45,8 @@ public struct StoreView: Hashable, Sendable {
         case absent
         /// Somebody bootstraps.
         case inProgress
+        /// An agent of ours began to bootstrap and its session is over.
+        case abandoned
         case done(SystemIdentifier)
         case invalid(String)
     }

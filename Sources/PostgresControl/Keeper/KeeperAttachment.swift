@@ -13,30 +13,38 @@ struct KeeperAttachment {
 
     func run(deadline: Duration) async throws(KeeperError) -> KeeperClient {
         let end = ContinuousClock.now + deadline
-        var descriptor = try connect()
-        while descriptor == nil {
+        while true {
+            let descriptor = try await reach(until: end)
+            let connection = KeeperConnection(descriptor: descriptor, logger: logger)
+            do throws(KeeperError) {
+                let fields = try await connection.request("attach", [member], deadline: max(.zero, end - .now))
+                guard let pid = fields.first.flatMap({ Int32($0) }) else {
+                    throw KeeperError(.garbled, outcome: .unknown, "the keeper did not name its pid")
+                }
+                return KeeperClient(keeperPID: pid, connection: connection)
+            } catch {
+                connection.close()
+                // A keeper that has nothing left to keep may end just as we come: start the next one.
+                guard error.code == .closed, ContinuousClock.now < end, (try? await pause()) != nil else { throw error }
+            }
+        }
+    }
+
+    private func reach(until end: ContinuousClock.Instant) async throws(KeeperError) -> Int32 {
+        while true {
+            if let descriptor = try connect() { return descriptor }
             guard ContinuousClock.now < end else {
                 throw KeeperError(.timedOut, outcome: .didNotHappen, "no keeper listens at \(runtime.keeperSocket)")
             }
             try await startKeeper()
-            descriptor = try connect()
-            if descriptor == nil {
-                do { try await Task.sleep(for: .milliseconds(10)) } catch {
-                    throw KeeperError(.cancelled, outcome: .didNotHappen, "attaching was given up")
-                }
-            }
+            if let descriptor = try connect() { return descriptor }
+            try await pause()
         }
-        guard let descriptor else { preconditionFailure("the loop above ends with a descriptor") }
-        let connection = KeeperConnection(descriptor: descriptor, logger: logger)
-        do throws(KeeperError) {
-            let fields = try await connection.request("attach", [member], deadline: max(.zero, end - .now))
-            guard let pid = fields.first.flatMap({ Int32($0) }) else {
-                throw KeeperError(.garbled, outcome: .unknown, "the keeper did not name its pid")
-            }
-            return KeeperClient(keeperPID: pid, connection: connection)
-        } catch {
-            connection.close()
-            throw error
+    }
+
+    private func pause() async throws(KeeperError) {
+        do { try await Task.sleep(for: .milliseconds(10)) } catch {
+            throw KeeperError(.cancelled, outcome: .didNotHappen, "attaching was given up")
         }
     }
 

@@ -140,7 +140,13 @@ public final class KeeperClient: Sendable {
         deadline: Duration
     ) async throws(KeeperError) -> Int32 {
         let fields = [output.string, alongside ? "alongside" : "alone"] + Self.program(arguments, environment)
-        let pid = try Self.pid(try await connection.request("run", fields, deadline: .seconds(5)))
+        // Not cancelled with the caller: a tool whose pid nobody learnt could not be waited for.
+        let started = await Task { [connection] () -> KeeperConnection.Answer in
+            do throws(KeeperError) {
+                return .success(try await connection.request("run", fields, deadline: .seconds(5)))
+            } catch { return .failure(error) }
+        }.value
+        let pid = try Self.pid(try started.get())
         let status = await withTaskCancellationHandler {
             await connection.endOfTool(pid, deadline: deadline)
         } onCancel: {

@@ -77,37 +77,43 @@ final class KeeperConnection: Sendable {
         guard let bytes = KeeperMessage(id: id, verb: verb, fields: fields).encoded() else {
             throw KeeperError(.unsendable, outcome: .didNotHappen, "the arguments of \(verb) do not fit into a message")
         }
-        let answer = await withTaskCancellationHandler {
-            await withCheckedContinuation { waiter in submit(bytes, id: id, verb: verb, deadline: deadline, waiter) }
-        } onCancel: {
-            settle(id, .failure(KeeperError(.cancelled, outcome: .unknown, "\(verb) was given up")))
+        let end = ContinuousClock.now + deadline
+        while true {
+            let answer = await withTaskCancellationHandler {
+                await withCheckedContinuation { waiter in submit(bytes, id: id, verb: verb, until: end, waiter) }
+            } onCancel: {
+                settle(id, .failure(KeeperError(.cancelled, outcome: .unknown, "\(verb) was given up")))
+            }
+            // The queue is full, of renewals perhaps: the keeper empties it within microseconds, or hangs.
+            if case .failure(let error) = answer, error.code == .queueFull, ContinuousClock.now < end {
+                _ = try? await Task.sleep(for: .milliseconds(1))
+                continue
+            }
+            return try answer.get()
         }
-        return try answer.get()
     }
 
     private func submit(
-        _ bytes: [UInt8], id: UInt64, verb: String, deadline: Duration,
+        _ bytes: [UInt8], id: UInt64, verb: String, until end: ContinuousClock.Instant,
         _ waiter: CheckedContinuation<Answer, Never>
     ) {
-        // Registered before it is sent: the answer may be faster than this thread.
+        // Under one lock with the sending: the answer may be faster than this thread.
         let failure = state.withLockedValue { state -> Int32 in
             let failure = Task.isCancelled ? ECANCELED : Self.send(bytes, to: state.descriptor)
             if failure == 0 { state.waiting[id] = waiter }
             return failure
         }
         guard failure == 0 else {
-            let code: KeeperError.Code =
-                failure == ECANCELED
-                ? .cancelled : failure == EAGAIN ? .timedOut : failure == EMSGSIZE ? .unsendable : .closed
             let text = "\(verb) was not sent: \(String(cString: strerror(failure)))"
-            waiter.resume(returning: .failure(KeeperError(code, outcome: .didNotHappen, text)))
+            waiter.resume(returning: .failure(KeeperError(.ofSending(failure), outcome: .didNotHappen, text)))
             return
         }
         if Task.isCancelled {
             settle(id, .failure(KeeperError(.cancelled, outcome: .unknown, "\(verb) was given up")))
         }
-        queue.asyncAfter(deadline: .now() + .nanoseconds(Int(deadline.inNanoseconds))) { [weak self] in
-            self?.settle(id, .failure(KeeperError(.timedOut, outcome: .unknown, "no answer to \(verb) in \(deadline)")))
+        let rest = max(.zero, end - .now)
+        queue.asyncAfter(deadline: .now() + .nanoseconds(Int(rest.inNanoseconds))) { [weak self] in
+            self?.settle(id, .failure(KeeperError(.timedOut, outcome: .unknown, "no answer to \(verb) in time")))
         }
     }
 
@@ -170,6 +176,17 @@ final class KeeperConnection: Sendable {
                 waiter?.resume(returning: status)
             }
             continuation.yield(event)
+        }
+    }
+}
+
+extension KeeperError.Code {
+    fileprivate static func ofSending(_ failure: Int32) -> Self {
+        switch failure {
+        case ECANCELED: .cancelled
+        case EAGAIN: .queueFull
+        case EMSGSIZE: .unsendable
+        default: .closed
         }
     }
 }

@@ -14,6 +14,8 @@ public struct KeeperError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let cancelled = Code(rawValue: "cancelled")
         /// The message does not fit into a datagram, or contains a zero byte.
         public static let unsendable = Code(rawValue: "unsendable")
+        /// The keeper does not take its messages.
+        public static let queueFull = Code(rawValue: "queue-full")
         /// The keeper could not be started or reached.
         public static let unreachable = Code(rawValue: "unreachable")
         /// The answer was not understood.
@@ -44,6 +46,8 @@ public struct KeeperError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let spawn = Code(rawValue: "spawn")
         /// A promotion did not come to its end: the postmaster ended, or a fence came first.
         public static let promoteFailed = Code(rawValue: "promote-failed")
+        /// The agent that was attached before, or its tool, does not die.
+        public static let predecessorAlive = Code(rawValue: "predecessor-alive")
         /// The message or its arguments were not understood.
         public static let badRequest = Code(rawValue: "bad-request")
     }

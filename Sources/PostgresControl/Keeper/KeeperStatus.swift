@@ -10,6 +10,8 @@ public struct KeeperStatus: Hashable, Sendable {
     public var startedAt: Instant?
     /// From the fork of the child that creates the promote file, until this postmaster's end.
     public var promoteRequested: Bool
+    /// A standby that has been seen to have left recovery.
+    public var inProduction: Bool
     /// PostgreSQL is writable, or nothing proves that it is not.
     public var mayBeWritable: Bool
     /// nil = not armed.
@@ -61,6 +63,7 @@ extension KeeperStatus {
         self.startedAs = values["started-as"].flatMap { StartRole(rawValue: String($0)) }
         self.startedAt = instant("started-at")
         self.promoteRequested = flag("promote-requested")
+        self.inProduction = flag("production")
         self.mayBeWritable = flag("writable")
         self.armedUntil = instant("armed")
         self.armedZxid = armedUntil == nil ? nil : number("armed-zxid")

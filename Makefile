@@ -1,0 +1,38 @@
+# make demo    shows a failover on this machine        make test    builds and runs every test
+# make format  formats the sources in place            make clean   removes what was built
+SHELL := /bin/bash
+CONFIGURATION := --configuration .swift-format
+SOURCES := Package.swift Sources Tests
+
+.PHONY: demo test build deps reap format lint sanitize clean
+
+demo: deps reap $(if $(AGENT_COMMAND),,build)
+	@scripts/demo
+
+test: deps reap build
+	@scripts/test $(ARGS)
+
+build: deps
+	@scripts/quietly "Building the agent (some minutes the first time)" swift build -c release --product matriarch
+	@scripts/quietly "Building the keeper" swift build -c release --product matriarch-keeper
+
+deps:
+	@scripts/deps
+
+reap: deps .build/reap
+
+.build/reap: scripts/reap.c
+	@mkdir -p .build
+	@cc -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $<
+
+format:
+	@swift format format $(CONFIGURATION) --in-place --parallel --recursive $(SOURCES)
+
+lint:
+	@swift format lint $(CONFIGURATION) --strict --parallel --recursive $(SOURCES)
+
+sanitize: deps reap
+	@scripts/sanitize
+
+clean:
+	@rm -rf .build .build-tsan

@@ -1,0 +1,106 @@
+import AdminModel
+import Agent
+import HACore
+import HTTPTypes
+import Hummingbird
+import PostgresControl
+
+/// Answers requests from what the board knows; only `/cluster`, `/history` and, without a recent view, `/config` read
+/// the tree.
+struct AdminResponder: HTTPResponder {
+    typealias Context = BasicRequestContext
+
+    private let board: StatusBoard
+    private let trees: TreeReads
+    private let extraHeaders: HTTPFields
+    private let startedAt = Instant.current
+
+    init(board: StatusBoard, extraHeaders: [String: String] = [:]) {
+        self.board = board
+        trees = TreeReads(board: board)
+        var fields = HTTPFields()
+        for (name, value) in extraHeaders.sorted(by: { $0.key < $1.key }) {
+            if let name = HTTPField.Name(name) { fields[name] = value }
+        }
+        self.extraHeaders = fields
+    }
+
+    func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
+        await respond(to: request)
+    }
+
+    func respond(to request: Request) async -> Response {
+        await answer(request.method, RequestTarget(request.head.path ?? "/")).response(extraHeaders: extraHeaders)
+    }
+
+    private func answer(_ method: HTTPRequest.Method, _ target: RequestTarget) async -> Answer {
+        switch method {
+        case .get: return await get(target)
+        // These have no handlers of their own: whatever the path, they are health checks (contract/patroni.md 2.1).
+        case .head, .options: return .bare(HealthCheck(target).code(await view(for: target)))
+        case .post where target.firstSegment == "failsafe": return Self.failsafeIsOff
+        default:
+            return .page(501, "Server does not support this operation: \(method.rawValue)")
+        }
+    }
+
+    private func get(_ target: RequestTarget) async -> Answer {
+        switch target.firstSegment {
+        case "patroni": return .json(200, StatusDocument(view: await view(asking: .patroni)).json)
+        case "liveness": return .bare(Probes.isAlive(viewWithoutServer()) ? 200 : 503)
+        case "readiness": return .bare(Probes.isReady(await view(asking: .position), target.query) ? 200 : 503)
+        case "cluster":
+            return await fromTree { tree in
+                .json(200, ClusterDocument(tree: tree, scope: board.status?.scope ?? "").json)
+            }
+        case "history": return await fromTree { .json(200, $0.history?.json ?? []) }
+        case "config": return await config()
+        case "failsafe": return Self.failsafeIsOff
+        default:
+            let view = await view(for: target)
+            return .json(HealthCheck(target).code(view), StatusDocument(view: view).json)
+        }
+    }
+
+    private static let failsafeIsOff = Answer.page(502, "Failsafe mode is not enabled")
+
+    /// The view that the watches keep up to date serves as well as a read, as long as there is one.
+    private func config() async -> Answer {
+        func answer(_ tree: TreeSnapshot) -> Answer {
+            tree.config.map { .json(200, .object($0)) } ?? .page(502, "No dynamic configuration in the cluster")
+        }
+        if let cluster = viewWithoutServer().cluster { return answer(cluster) }
+        return await fromTree(answer)
+    }
+
+    private func fromTree(_ answer: (TreeSnapshot) -> Answer) async -> Answer {
+        do { return answer(try await trees.read()) } catch {
+            return .failure(503, "cannot read the cluster from ZooKeeper: \(error)")
+        }
+    }
+
+    private func viewWithoutServer() -> HealthView { HealthView(board, server: nil, startedAt: startedAt) }
+
+    private func view(for target: RequestTarget) async -> HealthView {
+        await view(asking: target.query["lag"] == nil ? .role : .position)
+    }
+
+    private func view(asking need: ServerQuestion.Need) async -> HealthView {
+        let server = await ServerQuestion(need: need).ask(board)
+        // The lock is looked at after the wait: the server's answer must not outlive it.
+        return HealthView(board, server: server, startedAt: startedAt)
+    }
+}
+
+extension HealthCheck {
+    init(_ target: RequestTarget) { self.init(path: target.path, query: target.query) }
+}
+
+extension HealthView {
+    fileprivate init(_ board: StatusBoard, server: ServerStatus?, startedAt: Instant) {
+        let now = Instant.current
+        self.init(
+            status: board.status, server: server, holdsLock: board.holdsProvedLock(at: now), now: now,
+            startedAt: startedAt)
+    }
+}

@@ -1,0 +1,121 @@
+public import Agent
+import Glibc
+import Hummingbird
+import HummingbirdCore
+public import Logging
+public import NIOCore
+public import ServiceLifecycle
+
+/// The REST API: health checks, the member's status, the cluster (contract/patroni.md 2).
+///
+/// It answers from what the loop last posted and never waits for the loop. HTTP is 1.1 with keep-alive.
+public struct AdminServer: Service {
+    private let responder: AdminResponder
+    private let listen: HostPort
+    private let eventLoopGroup: any EventLoopGroup
+    private let logger: Logger
+    private let limits: ConnectionLimits
+    private let onListening: @Sendable (_ port: Int) async -> Void
+
+    /// - Parameters:
+    ///   - board: where the loop puts what it knows.
+    ///   - listen: `restapi.listen`: several hosts separated by commas share the port; none or `*` means all addresses.
+    ///   - extraHeaders: `restapi.http_extra_headers`, sent with documents.
+    ///   - eventLoopGroup: one thread is enough; may be shared, and is not shut down here.
+    public init(
+        board: StatusBoard, listen: HostPort, extraHeaders: [String: String] = [:], eventLoopGroup: any EventLoopGroup,
+        logger: Logger
+    ) {
+        self.init(
+            responder: AdminResponder(board: board, extraHeaders: extraHeaders), listen: listen,
+            eventLoopGroup: eventLoopGroup, logger: logger, limits: ConnectionLimits(), onListening: { _ in })
+    }
+
+    init(
+        responder: AdminResponder, listen: HostPort, eventLoopGroup: any EventLoopGroup, logger: Logger,
+        limits: ConnectionLimits, onListening: @escaping @Sendable (_ port: Int) async -> Void
+    ) {
+        self.responder = responder
+        self.listen = listen
+        self.eventLoopGroup = eventLoopGroup
+        self.logger = logger
+        self.limits = limits
+        self.onListening = onListening
+    }
+
+    /// Serves until the task is cancelled or a graceful shutdown begins; requests in progress are answered then.
+    ///
+    /// - Throws: `AdminServerError` when an address cannot be listened on; then none is.
+    public func run() async throws {
+        let hosts = addresses
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for host in hosts {
+                group.addTask { try await self.serve(host, connections: max(1, self.limits.connections / hosts.count)) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// Nil: all addresses of this machine.
+    private var addresses: [String?] {
+        let hosts = listen.hosts.map { host in host.trimmingBrackets }
+        return hosts.isEmpty || hosts.contains { $0.isEmpty || $0 == "*" } ? [nil] : hosts
+    }
+
+    private func serve(_ host: String?, connections: Int) async throws {
+        guard let host else {
+            do {
+                try await server("::", connections).run()
+            } catch let error as IOError where [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.errnoCode) {
+                // No IPv6 on this machine.
+                try await serve("0.0.0.0", connections: connections)
+            } catch {
+                throw refusal("*", error)
+            }
+            return
+        }
+        do { try await server(host, connections).run() } catch { throw refusal(host, error) }
+    }
+
+    private func server(_ host: String, _ connections: Int) -> Server<AdminChannel> {
+        let dates = DateHeader()
+        let responder = responder
+        let logger = logger
+        let channel = AdminChannel(limits: limits) { request, writer, _ in
+            var response = await responder.respond(to: request)
+            logger.debug("\(request.method) \(request.head.path ?? "") \(response.status.code)")
+            response.headers[.date] = dates.text
+            response.headers[.server] = "Matriarch/\(MatriarchVersion.own)"
+            try await writer.write(response: response.head, body: response.body)
+        }
+        // Hummingbird speaks of each listener and client by itself; what matters is said here.
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        return Server(
+            childChannelSetup: channel,
+            configuration: ServerConfiguration(
+                address: .hostname(host, port: listen.port),
+                availableConnectionsDelegate: .maximum(connections, logger: quiet)),
+            onServerRunning: { [onListening, listen] channel in
+                let port = channel.localAddress?.port ?? listen.port
+                logger.info("REST API listens on \(HostPort(host: host, port: port))")
+                await onListening(port)
+            },
+            eventLoopGroup: eventLoopGroup, logger: quiet)
+    }
+
+    private func refusal(_ host: String, _ error: any Error) -> any Error {
+        if error is CancellationError || error is AdminServerError { return error }
+        let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+        return AdminServerError(
+            .cannotListen, "restapi.listen: cannot listen on port \(listen.port) of \(host): \(reason)")
+    }
+}
+
+extension String {
+    /// One of several hosts may be an IPv6 address in brackets.
+    fileprivate var trimmingBrackets: String {
+        let text = split(whereSeparator: \.isWhitespace).joined()
+        return text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : text
+    }
+}

@@ -1,0 +1,38 @@
+import AdminModel
+import Hummingbird
+
+/// What a request is answered with, before it is put into HTTP.
+struct Answer: Sendable {
+    var code: Int
+    var body = ""
+    var contentType: String?
+    /// The headers of `restapi.http_extra_headers` go with documents, not with error pages and bare codes.
+    var takesExtraHeaders = false
+    var closesConnection = false
+
+    /// A status and nothing else: probes, `HEAD` and `OPTIONS`.
+    static func bare(_ code: Int) -> Answer { Answer(code: code) }
+
+    static func json(_ code: Int, _ value: JSONValue) -> Answer {
+        Answer(code: code, body: value.text(.spaced), contentType: "application/json", takesExtraHeaders: true)
+    }
+
+    /// A JSON error for what cannot be answered now.
+    static func failure(_ code: Int, _ message: String) -> Answer { .json(code, ["error": .string(message)]) }
+
+    static func page(_ code: Int, _ message: String) -> Answer {
+        Answer(
+            code: code, body: ErrorPage.html(code, message), contentType: "text/html;charset=utf-8",
+            closesConnection: true)
+    }
+
+    func response(extraHeaders: HTTPFields) -> Response {
+        var headers = HTTPFields()
+        headers[.contentType] = contentType
+        if closesConnection { headers[.connection] = "close" }
+        if takesExtraHeaders { for field in extraHeaders { headers[field.name] = field.value } }
+        return Response(
+            status: HTTPResponse.Status(code: code), headers: headers,
+            body: body.isEmpty ? ResponseBody() : ResponseBody(byteBuffer: ByteBuffer(string: body)))
+    }
+}

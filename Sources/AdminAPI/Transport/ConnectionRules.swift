@@ -1,0 +1,168 @@
+import NIOCore
+import NIOHTTP1
+
+/// When a connection ends: after the answer to a request of HTTP/1.0 or with `Connection: close` in any case, after an
+/// answer that says so, and when a client takes too long. Stands right behind the decoder, where the version of a
+/// request can still be seen; what comes after closes neither.
+final class ConnectionRules: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private enum Phase {
+        case header, exchange, idle, linger
+    }
+
+    private let limits: ConnectionLimits
+    private let budget: HeaderBudget
+    private var phase = Phase.header
+    private var timer: (task: Scheduled<Void>, fires: NIODeadline)?
+    private var deadline = NIODeadline.distantFuture
+
+    /// Requests passed on whose answer has not been written.
+    private var unanswered = 0
+    private var isReadingRequest = false
+    private var bodyBytes = 0
+    /// No further request is taken.
+    private var isLastRequest = false
+    /// The answer that is being written ends the connection.
+    private var isLastAnswer = false
+
+    init(limits: ConnectionLimits, budget: HeaderBudget) {
+        self.limits = limits
+        self.budget = budget
+    }
+
+    // MARK: The connection's life
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        budget.onUnfinishedHeader = { _ in
+            let (rules, context) = bound.value
+            rules.headerIsUnfinished(context)
+        }
+        if context.channel.isActive { enter(.header, context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        enter(.header, context)
+        context.fireChannelActive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.task.cancel()
+        timer = nil
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if phase == .linger, case ChannelEvent.inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    // MARK: Requests
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // What follows the last request is not wanted.
+        guard phase != .linger, !isLastRequest || isReadingRequest else { return }
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            budget.headerIsComplete()
+            unanswered += 1
+            isReadingRequest = true
+            bodyBytes = 0
+            if head.version != .http1_1 || !head.isKeepAlive { isLastRequest = true }
+            enter(.exchange, context)
+        case .body(let bytes):
+            bodyBytes += bytes.readableBytes
+            guard bodyBytes <= limits.bodyBytes else {
+                context.close(promise: nil)
+                return
+            }
+        case .end:
+            isReadingRequest = false
+            budget.requestIsComplete()
+        }
+        context.fireChannelRead(data)
+    }
+
+    private func headerIsUnfinished(_ context: ChannelHandlerContext) {
+        if phase == .idle { enter(.header, context) }
+    }
+
+    // MARK: Answers
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        switch unwrapOutboundIn(data) {
+        case .head(var head):
+            // Answered before the request was read to its end: the rest is not waited for.
+            isLastAnswer =
+                isReadingRequest || (isLastRequest && unanswered <= 1)
+                || head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "close" }
+            if isLastAnswer { head.headers.replaceOrAdd(name: "Connection", value: "close") }
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case .body:
+            context.write(data, promise: promise)
+        case .end:
+            unanswered = max(0, unanswered - 1)
+            let written = promise ?? context.eventLoop.makePromise()
+            let isLast = isLastAnswer
+            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            written.futureResult.whenComplete { _ in
+                let (rules, context) = bound.value
+                rules.answered(isLast: isLast, context)
+            }
+            context.writeAndFlush(data, promise: written)
+        }
+    }
+
+    private func answered(isLast: Bool, _ context: ChannelHandlerContext) {
+        if !isLast {
+            if unanswered == 0, phase == .exchange { enter(.idle, context) }
+        } else if isReadingRequest {
+            // Closing at once would reset the connection under the client, which could lose the answer.
+            enter(.linger, context)
+            context.close(mode: .output, promise: nil)
+        } else {
+            context.close(promise: nil)
+        }
+    }
+
+    // MARK: Deadlines
+
+    private func enter(_ phase: Phase, _ context: ChannelHandlerContext) {
+        self.phase = phase
+        deadline = .now() + limit(of: phase)
+        // A timer that fires too early looks again: most requests need none of their own.
+        if let timer, timer.fires <= deadline { return }
+        timer?.task.cancel()
+        schedule(context)
+    }
+
+    private func limit(of phase: Phase) -> TimeAmount {
+        switch phase {
+        case .header: limits.header
+        case .exchange: limits.exchange
+        case .idle: limits.idle
+        case .linger: limits.linger
+        }
+    }
+
+    private func schedule(_ context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let task = context.eventLoop.scheduleTask(deadline: deadline) {
+            let (rules, context) = bound.value
+            rules.timerFired(context)
+        }
+        timer = (task, deadline)
+    }
+
+    private func timerFired(_ context: ChannelHandlerContext) {
+        timer = nil
+        if NIODeadline.now() >= deadline {
+            context.close(promise: nil)
+        } else {
+            schedule(context)
+        }
+    }
+}

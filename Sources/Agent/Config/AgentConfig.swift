@@ -1,0 +1,178 @@
+public import AdminModel
+public import HACore
+
+/// The configuration of one agent: its file with `PATRONI_*` laid over it (contract/patroni.md 3.1 and 3.2). What holds
+/// for the whole cluster is `DynamicConfig`.
+public struct AgentConfig: Sendable {
+    /// The cluster's name; also PostgreSQL's `cluster_name`.
+    public var scope: String
+    /// Without slashes at its ends.
+    public var namespace: String
+    public var name: MemberID
+    public var restAPI: RestAPIConfig
+    public var zooKeeper: ZooKeeperConfig
+    public var postgresql: LocalPostgresConfig
+    public var bootstrap: BootstrapConfig
+    /// As configured, in order; `Tags.effective` is what gets published.
+    public var tags: JSONObject
+    public var log: LogConfig
+    public var watchdog: WatchdogMode
+    /// Registration with Spock as the file has it; read by the part that carries it out.
+    public var spock: JSONObject?
+    public var matriarch: MatriarchConfig
+    /// The whole document, with the keys that nobody knows. Holds secrets.
+    public var document: JSONObject
+
+    /// The path of the cluster's znodes, `/<namespace>/<scope>`.
+    public var basePath: String { "/" + [namespace, scope].filter { !$0.isEmpty }.joined(separator: "/") }
+}
+
+/// Only names: the document holds passwords, which an interpolation into a log line would show.
+extension AgentConfig: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "AgentConfig(scope: \(scope), name: \(name))" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: ["scope": scope, "name": name.rawValue]) }
+}
+
+public struct RestAPIConfig: Hashable, Sendable {
+    public var listen: HostPort
+    /// What peers are told.
+    public var connectAddress: HostPort
+    /// Asked for by the endpoints that change something; nil: open to all.
+    public var username: String?
+    public var password: Secret?
+    /// Addresses, networks and host names that may use those endpoints; empty: all.
+    public var allowlist: [String] = []
+    public var allowlistIncludeMembers = false
+    public var httpExtraHeaders: [String: String] = [:]
+
+    /// The URL under which peers ask this member.
+    public var url: String { "http://\(connectAddress)/patroni" }
+}
+
+public struct ZooKeeperConfig: Hashable, Sendable {
+    public struct Credential: Hashable, Sendable {
+        public var scheme: String
+        public var credential: Secret
+    }
+
+    public struct ACLEntry: Hashable, Sendable {
+        public var scheme: String
+        public var id: String
+        /// Bits: READ 1, WRITE 2, CREATE 4, DELETE 8, ADMIN 16.
+        public var permissions: Int32
+    }
+
+    public var hosts: [HostPort]
+    /// Begins with a slash; nil: the root.
+    public var chroot: String?
+    /// Sent after each connect, in order.
+    public var authData: [Credential] = []
+    /// The ACL of each znode that this agent creates; empty: open to all.
+    public var setACLs: [ACLEntry] = []
+
+    /// As the client library wants them.
+    public var connectString: String { hosts.map(\.description).joined(separator: ",") + (chroot ?? "") }
+}
+
+public struct LocalPostgresConfig: Sendable {
+    /// A user of PostgreSQL and how the agent connects as it.
+    public struct Account: Hashable, Sendable {
+        /// Nil: the user of the process.
+        public var username: String?
+        public var password: Secret?
+        /// sslmode, sslcert and so on, by their names in conninfo and in their order there, without secrets.
+        public var options: [PostgresParameter] = []
+        public var sslPassword: Secret?
+
+        public init() {}
+    }
+
+    public var listen: HostPort
+    public var connectAddress: HostPort?
+    public var proxyAddress: HostPort?
+    public var dataDir: String
+    /// Where postgresql.conf, pg_hba.conf and pg_ident.conf are.
+    public var configDir: String
+    /// The password file that the agent writes.
+    public var pgpass: String
+    public var superuser: Account
+    public var replication: Account
+    /// Nil: the superuser.
+    public var rewind: Account?
+    /// The same keys, read. Alone they are not what holds: see `EffectivePostgresConfig`.
+    public var settings: PostgresSettings
+    /// What the file says of the keys that it shares with the cluster's document, to be laid over that.
+    public var section: JSONObject
+}
+
+/// Without the settings, which may hold a connection string of the user's.
+extension LocalPostgresConfig: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "LocalPostgresConfig(listen: \(listen), dataDir: \(dataDir))" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: ["listen": listen, "dataDir": dataDir]) }
+}
+
+public struct BootstrapConfig: Sendable {
+    /// A command of the user's that creates the cluster.
+    public struct Method: Hashable, Sendable {
+        public var name: String
+        public var command: String
+        public var noParams = false
+        public var keepExistingRecoveryConf = false
+        public var recoveryConf: [PostgresParameter] = []
+        /// Appended as `--key=value`, in order.
+        public var extra: [CommandOption] = []
+    }
+
+    /// Becomes the znode `config` of a new cluster; nil: none given.
+    public var dcs: JSONObject?
+    /// Nil: initdb.
+    public var method: Method?
+    public var initdbOptions: [CommandOption] = []
+    /// Appended to pg_hba.conf of a new cluster.
+    public var pgHBA: [String] = []
+    /// Run once after the bootstrap, with a connection string as its argument.
+    public var postBootstrap: String?
+}
+
+extension BootstrapConfig: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "BootstrapConfig(method: \(method?.name ?? "initdb"))" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: ["method": method?.name ?? "initdb"]) }
+}
+
+public struct LogConfig: Hashable, Sendable {
+    public enum Level: String, Hashable, Sendable {
+        case debug, info, warning, error, critical
+    }
+
+    public enum Kind: String, Hashable, Sendable {
+        case plain, json
+    }
+
+    public var kind = Kind.plain
+    public var level = Level.info
+    public var tracebackLevel = Level.error
+    /// Python's %-style; nil: the default line.
+    public var format: String?
+    /// strftime; nil: `YYYY-MM-DD HH:MM:SS,mmm`.
+    public var dateFormat: String?
+    /// Nil: stderr.
+    public var dir: String?
+    public var fileNumber = 4
+    /// Bytes.
+    public var fileSize = 25_000_000
+    public var deduplicateHeartbeats = false
+}
+
+public enum WatchdogMode: String, Hashable, Sendable {
+    case off, automatic
+}
+
+public struct MatriarchConfig: Hashable, Sendable {
+    /// Nil: `$RUNTIME_DIRECTORY` or one of the defaults.
+    public var runtimeDir: String?
+    /// ZooKeeper's tickTime in milliseconds; nil: to be found out.
+    public var tickTime: Int?
+}

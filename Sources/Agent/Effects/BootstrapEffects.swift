@@ -1,0 +1,93 @@
+import AdminModel
+import HACore
+import LibPQ
+import Logging
+import PostgresControl
+
+extension EffectHandlers {
+    /// The steps that make a new cluster, and what a leader keeps true of it afterwards.
+    func bootstrap(_ effect: Effect) async throws(EffectFailure) {
+        switch effect {
+        case .raceInitialize:
+            try await lock.raceInitialize(abandoned: latest.tree?.view.initialize == .abandoned)
+        case .initdb: try await initdb()
+        case .finishBootstrap(let term): try await finish(term)
+        case .cancelBootstrap:
+            do {
+                if let path = try await server.layout.moveAside("failed") {
+                    logger.warning("what the failed bootstrap made is now \(path)")
+                }
+            } catch { throw EffectFailure("\(error)") }
+            await observer.invalidateDirectory()
+            try await lock.withdrawInitialize()
+        case .claimInitialize(let identifier):
+            try await lock.write(lock.layout.initialize, Array(identifier.rawValue.utf8), as: nil)
+        case .writeConfig(let term): try await writeConfig(term)
+        default: break
+        }
+    }
+
+    private func initdb() async throws(EffectFailure) {
+        let local = settings.local
+        let superuser = local.postgresql.superuser
+        do {
+            let client = try server.keeper.client()
+            let bootstrapper = Bootstrapper(
+                installation: server.installation, dataDirectory: server.dataDirectory, runner: client,
+                output: server.keeper.runtime.toolOutput("initdb"))
+            try await bootstrapper.initdb(
+                options: local.bootstrap.initdbOptions.map(ToolOption.init), superuser: superuser.username,
+                password: superuser.password.map { LibPQ.Secret($0.reveal()) }, deadline: .seconds(600))
+            // Before its first start: a new cluster listens to whom the configuration says, and to nobody else.
+            let lines = local.bootstrap.pgHBA
+            if settings.postgres.pgHBA == nil, !lines.isEmpty {
+                try await server.config.appendHostBasedAccess(lines)
+            }
+        } catch {
+            throw EffectFailure("\(error)")
+        }
+        await observer.invalidateDirectory()
+    }
+
+    private func finish(_ term: Term) async throws(EffectFailure) {
+        let local = settings.local.postgresql
+        func user(_ account: LocalPostgresConfig.Account?) -> DatabaseUsers.User? {
+            guard let account, let name = account.username else { return nil }
+            return DatabaseUsers.User(name: name, password: account.password.map { LibPQ.Secret($0.reveal()) })
+        }
+        do {
+            let connection = try await PostgresConnection.connect(
+                server.superuserConnection(applicationName: "Matriarch bootstrap"), deadline: .seconds(5))
+            do {
+                try await DatabaseUsers(
+                    superuser: local.superuser.password == nil ? nil : user(local.superuser),
+                    replication: user(local.replication), rewind: user(local.rewind)
+                ).create(on: connection, deadline: .seconds(30))
+                await connection.close()
+            } catch {
+                await connection.close()
+                throw error
+            }
+        } catch {
+            throw EffectFailure("creating the users: \(error)")
+        }
+        await observer.invalidateDirectory()
+        guard case .ready(let control) = await server.inspector.inspect(server.dataDirectory) else {
+            throw EffectFailure("the new data directory cannot be read")
+        }
+        try await lock.write(lock.layout.initialize, Array(control.systemIdentifier.rawValue.utf8), as: term)
+        try await writeConfig(term)
+        logger.notice("initialized a new cluster", metadata: ["system_identifier": "\(control.systemIdentifier)"])
+    }
+
+    private func writeConfig(_ term: Term) async throws(EffectFailure) {
+        guard latest.tree?.config == nil else { return }
+        try await lock.write(lock.layout.config, (settings.local.bootstrap.dcs ?? [:]).znode, as: term)
+    }
+}
+
+extension ToolOption {
+    init(_ option: CommandOption) {
+        self = option.value.map { .value(option.name, $0) } ?? .flag(option.name)
+    }
+}

@@ -1,0 +1,124 @@
+import AdminModel
+import HACore
+import LibPQ
+import Logging
+import NIOConcurrencyHelpers
+import PostgresControl
+import SystemPackage
+import ZooKeeper
+
+/// What the loop last saw, for effects that need more of it than their decision carries.
+final class Latest: Sendable {
+    private struct State {
+        var tree: TreeSnapshot?
+        var local: LocalPostgres?
+        var peers: PeerRound?
+        var upstream: UpstreamView?
+        var following: Following?
+    }
+
+    private let state = NIOLockedValueBox(State())
+
+    var tree: TreeSnapshot? {
+        get { state.withLockedValue { $0.tree } }
+        set { state.withLockedValue { $0.tree = newValue } }
+    }
+    var local: LocalPostgres? {
+        get { state.withLockedValue { $0.local } }
+        set { state.withLockedValue { $0.local = newValue } }
+    }
+    var peers: PeerRound? {
+        get { state.withLockedValue { $0.peers } }
+        set { state.withLockedValue { $0.peers = newValue } }
+    }
+    var upstream: UpstreamView? {
+        get { state.withLockedValue { $0.upstream } }
+        set { state.withLockedValue { $0.upstream = newValue } }
+    }
+    /// Whom the files of the local standby name.
+    var following: Following? {
+        get { state.withLockedValue { $0.following } }
+        set { state.withLockedValue { $0.following = newValue } }
+    }
+}
+
+/// Carries out one effect: the only place where a decision becomes an act.
+struct EffectHandlers: Sendable {
+    let me: MemberID
+    let lock: LockEffects
+    let server: LocalServer
+    let monitor: PostgresMonitor
+    let observer: LocalObserver
+    let peers: PeerClient
+    let settings: ClusterSettings
+    let latest: Latest
+    /// Ends the process with a code; PostgreSQL stays as it is.
+    let exit: @Sendable (Int32) -> Void
+    let logger: Logger
+
+    func carryOut(_ effect: Effect) async throws(EffectFailure) {
+        switch effect {
+        case .fence: server.keeper.fence()
+        case .stepDown: try await server.stop(fastFor: .seconds(60))
+        case .exit(let code): exit(code)
+        case .prepareTree(let highest): try await lock.prepareTree(above: highest)
+        case .settle: try await lock.settle()
+        case .acquire(let version):
+            try await lock.acquire(epochVersion: version, syncVersion: latest.tree?.syncVersion)
+        case .adopt(let version):
+            guard let leader = latest.tree?.view.leader else { throw EffectFailure("the lock is gone") }
+            try await lock.adopt(epochVersion: version, term: leader.term)
+        case .replace(let version): try await lock.replace(epochVersion: version)
+        case .release(let term): try await lock.release(term)
+        case .arm(let term): try await lock.arm(term)
+        case .askPeers:
+            let others = (latest.tree?.members ?? []).filter { $0.name != me }
+            latest.peers = await peers.ask(others)
+        case .raceInitialize, .initdb, .finishBootstrap, .cancelBootstrap, .claimInitialize, .writeConfig:
+            try await bootstrap(effect)
+        case .start, .stop, .promote, .checkpoint: try await run(effect)
+        case .readUpstream, .follow, .kick, .rewind, .clone: try await replicate(effect)
+        }
+    }
+
+    private func run(_ effect: Effect) async throws(EffectFailure) {
+        switch effect {
+        case .start(let role, let term):
+            if role == .primary, lock.guardian.leadership?.term != term {
+                throw EffectFailure("the lock is not held any more")
+            }
+            let zxid = lock.guardian.leadership?.epochZxid ?? 0
+            let upstream = followed().flatMap { server.upstream($0) }
+            try await server.start(as: role, following: upstream, epochZxid: zxid)
+        case .stop:
+            try await server.stop(fastFor: .seconds(60))
+            await observer.invalidateDirectory()
+        case .promote(let term):
+            guard let leadership = lock.guardian.leadership, leadership.term == term else {
+                throw EffectFailure("the lock of term \(term) is not held any more")
+            }
+            do {
+                // Bounded by replay of what was received; the keeper's deadline ends it when the lease does.
+                try await server.keeper.client().promote(
+                    epochZxid: leadership.epochZxid, promoteFile: server.dataDirectory.appending("promote"),
+                    deadline: max(settings.policy.primaryStartTimeout, .seconds(60)))
+            } catch {
+                throw EffectFailure("\(error)")
+            }
+            latest.following = nil
+            await observer.invalidateDirectory()
+        case .checkpoint:
+            do { _ = try await monitor.execute("CHECKPOINT", deadline: .seconds(300)) } catch {
+                throw EffectFailure("\(error)")
+            }
+            await observer.invalidateDirectory()
+        default: break
+        }
+    }
+
+    /// The record of the member that the local standby was last pointed at.
+    private func followed() -> MemberRecord? {
+        guard let following = latest.following else { return nil }
+        return latest.tree?.record(of: following.member)
+    }
+}

@@ -1,0 +1,114 @@
+import AdminModel
+import HACore
+import LibPQ
+import Logging
+import PostgresControl
+
+extension EffectHandlers {
+    /// What a member does to follow another.
+    func replicate(_ effect: Effect) async throws(EffectFailure) {
+        switch effect {
+        case .readUpstream(let member, let term): try await readUpstream(member, term)
+        case .follow(let member, let term): try await follow(member, term)
+        case .kick:
+            do { try await server.keeper.client().kick(for: .milliseconds(100)) } catch { throw EffectFailure("\(error)") }
+        case .rewind(let member): try await rewind(from: member)
+        case .clone(let member): try await clone(from: member)
+        default: break
+        }
+    }
+
+    private func source(
+        _ member: MemberID, as account: LocalPostgresConfig.Account? = nil
+    ) async throws(EffectFailure) -> Upstream {
+        guard let record = latest.tree?.record(of: member), let upstream = server.upstream(record, as: account) else {
+            throw EffectFailure("the record of \(member) names no address")
+        }
+        do { try await server.writePassfile(for: upstream) } catch { throw EffectFailure("\(error)") }
+        return upstream
+    }
+
+    private func readUpstream(_ member: MemberID, _ term: Term) async throws(EffectFailure) {
+        let upstream = try await source(member)
+        do {
+            let (identity, history) = try await TimelineReader(
+                target: upstream.connection(applicationName: me.rawValue)
+            ).read(deadline: .seconds(2))
+            latest.upstream = UpstreamView(
+                member: member, term: term, systemIdentifier: identity.systemIdentifier, timeline: identity.timeline,
+                history: history)
+        } catch {
+            throw EffectFailure("\(error)")
+        }
+    }
+
+    private func follow(_ member: MemberID, _ term: Term) async throws(EffectFailure) {
+        let upstream = try await source(member)
+        do {
+            var parameters = await server.parameters()
+            parameters = parameters.raised(to: try await server.inspector.controlData(server.dataDirectory))
+            let changed = try await server.writeConfiguration(as: .standby, following: upstream, parameters)
+            latest.following = Following(member: member, term: term)
+            guard await server.keeper.status()?.postmasterPID != nil else { return }
+            if changed { try await server.reload() }
+            // The startup process sleeps between tries: kicked, it connects at once (design/postgres.md 6).
+            try await server.keeper.client().kick(for: .milliseconds(500))
+        } catch let error as EffectFailure {
+            throw error
+        } catch {
+            throw EffectFailure("\(error)")
+        }
+    }
+
+    private func rewind(from member: MemberID) async throws(EffectFailure) {
+        let local = settings.local.postgresql
+        let upstream = try await source(member, as: local.rewind ?? local.superuser)
+        guard let control = latest.local?.control else { throw EffectFailure("the control file cannot be read") }
+        defer { latest.upstream = nil }
+        let report: Rewinder.Report
+        do {
+            // pg_rewind and its recovery read the settings from the file, not from a command line.
+            try await server.writeConfiguration(as: .standby, following: nil, await server.parameters())
+            report = try await Rewinder(
+                installation: server.installation, config: server.config, runner: try server.keeper.client(),
+                output: server.keeper.runtime.toolOutput("pg_rewind")
+            ).rewind(
+                to: upstream, control: control,
+                options: settings.postgres.rewindOptions.map(ToolOption.init), deadline: .seconds(3600))
+        } catch {
+            await observer.invalidateDirectory()
+            throw EffectFailure("\(error)")
+        }
+        await observer.invalidateDirectory()
+        switch report.outcome {
+        case .rewound, .notNeeded:
+            logger.notice(
+                "rewound to \(member): \(report.lostBytes ?? 0) bytes of own WAL were given up",
+                metadata: [
+                    "diverged_at": "\(report.divergedAt?.description ?? "?")",
+                    "own_end": "\(report.ownEnd)",
+                ])
+        case .refused(let why), .unfinished(let why): throw EffectFailure(why)
+        }
+    }
+
+    private func clone(from member: MemberID) async throws(EffectFailure) {
+        let upstream = try await source(member)
+        let report: Cloner.Report
+        do {
+            report = try await Cloner(
+                installation: server.installation, dataDirectory: server.dataDirectory,
+                runner: try server.keeper.client(), output: server.keeper.runtime.toolOutput("pg_basebackup")
+            ).clone(
+                from: upstream, options: settings.postgres.basebackupOptions.map(ToolOption.init),
+                deadline: .seconds(24 * 3600), pause: .seconds(1))
+        } catch {
+            await observer.invalidateDirectory()
+            throw EffectFailure("\(error)")
+        }
+        await observer.invalidateDirectory()
+        latest.upstream = nil
+        logger.notice("replica has been created using basebackup from \(member)")
+        if let path = report.movedAside { logger.notice("the old data directory is kept as \(path)") }
+    }
+}

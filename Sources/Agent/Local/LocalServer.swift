@@ -1,0 +1,198 @@
+import AdminModel
+import CPlatform
+import Glibc
+import HACore
+import LibPQ
+import Logging
+import NIOConcurrencyHelpers
+import PostgresControl
+import SystemPackage
+
+/// The one PostgreSQL of this agent: its programs, its directory, its configuration files, and the ways to run it.
+///
+/// Only the keeper starts, promotes and fences it (design/keeper.md).
+struct LocalServer: Sendable {
+    let installation: Installation
+    let majorVersion: Int
+    let config: ServerConfig
+    let settings: ClusterSettings
+    let keeper: KeeperLink
+    let me: MemberID
+    let logger: Logger
+
+    var dataDirectory: FilePath { config.dataDirectory }
+    var layout: DataDirectoryLayout { DataDirectoryLayout(dataDirectory) }
+    var inspector: DataDirectoryInspector {
+        DataDirectoryInspector(installation: installation, majorVersion: majorVersion)
+    }
+
+    // MARK: How others are reached
+
+    private var passfilePath: FilePath { FilePath(settings.local.postgresql.pgpass) }
+
+    /// The member as a source of WAL; nil when its record names no address.
+    func upstream(_ record: MemberRecord, as account: LocalPostgresConfig.Account? = nil) -> Upstream? {
+        guard let url = record.connURL, let address = ConnectionURL(url) else { return nil }
+        let account = account ?? settings.local.postgresql.replication
+        var options: [String: String] = [:]
+        for option in account.options { options[option.name] = option.value }
+        if let secret = account.sslPassword { options["sslpassword"] = secret.reveal() }
+        if let name = settings.postgres.krbsrvname { options["krbsrvname"] = name }
+        return Upstream(
+            host: address.host, port: address.port, user: account.username ?? "postgres",
+            passfile: account.password == nil ? nil : passfilePath, database: settings.postgres.database,
+            options: options)
+    }
+
+    /// Writes the passwords for `upstream` where libpq and PostgreSQL find them.
+    func writePassfile(for upstream: Upstream) async throws(PostgresControlError) {
+        let local = settings.local.postgresql
+        var entries: [Passfile.Entry] = []
+        for account in [local.replication, local.rewind ?? local.superuser] {
+            guard let user = account.username, let password = account.password,
+                !entries.contains(where: { $0.user == user })
+            else { continue }
+            entries.append(
+                Passfile.Entry(
+                    host: upstream.host, port: upstream.port, user: user, password: LibPQ.Secret(password.reveal())))
+        }
+        guard !entries.isEmpty else { return }
+        try await Passfile(path: passfilePath, entries: entries).write()
+    }
+
+    /// A connection to the local server as the superuser, by its first local address.
+    func superuserConnection(applicationName: String) -> ConnectionInfo {
+        let local = settings.local.postgresql
+        let account = local.superuser
+        let host =
+            local.listen.hosts.first.map { ["*", "0.0.0.0", "::"].contains($0) ? "127.0.0.1" : $0 } ?? "127.0.0.1"
+        var info = ConnectionInfo([
+            ("host", host), ("port", String(local.listen.port)), ("dbname", settings.postgres.database),
+            ("user", account.username ?? "postgres"), ("application_name", applicationName),
+        ])
+        for option in account.options { info[option.name] = option.value }
+        if let password = account.password { info.password = LibPQ.Secret(password.reveal()) }
+        return info
+    }
+
+    // MARK: Configuration files
+
+    /// The parameters in force for this server.
+    func parameters() async -> ServerParameters {
+        let dynamic = settings.dynamic
+        let listen = settings.local.postgresql.listen
+        func map(_ parameters: [PostgresParameter]) -> [String: String] {
+            Dictionary(parameters.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
+        }
+        let layers = ParameterLayers(
+            dynamic: map(dynamic.postgresql.dynamicParameters), local: map(dynamic.postgresql.localParameters),
+            listenAddresses: listen.host.isEmpty ? "*" : listen.host, port: listen.port,
+            clusterName: settings.local.scope, majorVersion: majorVersion)
+        return layers.resolve()
+    }
+
+    /// Writes what differs.
+    /// - Parameters:
+    ///   - following: whom a standby follows; nil for nobody.
+    ///   - role: a primary has no recovery block.
+    /// - Returns: true when something was written, so that a running server has to reload.
+    @discardableResult
+    func writeConfiguration(
+        as role: StartRole, following upstream: Upstream?, _ parameters: ServerParameters
+    ) async throws(PostgresControlError) -> Bool {
+        let postgres = settings.postgres
+        var recovery: RecoverySettings?
+        if role == .standby {
+            if let upstream { try await writePassfile(for: upstream) }
+            recovery = RecoverySettings(
+                following: upstream, memberName: me.rawValue,
+                slot: settings.dynamic.values.useSlots && upstream != nil ? me.slotName : nil,
+                configured: Dictionary(postgres.recoveryConf.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 }),
+                parameters: parameters.recovery)
+        }
+        for warning in parameters.warnings { logger.warning("\(warning)") }
+        let written = try await config.write(
+            parameters, recovery: recovery, hostBasedAccess: postgres.pgHBA, userNameMap: postgres.pgIdent)
+        try await config.stripAutoConf()
+        return !written.isEmpty
+    }
+
+    // MARK: Running it
+
+    /// Starts the server through the keeper; as a primary only while armed, which the keeper checks itself.
+    func start(
+        as role: StartRole, following upstream: Upstream?, epochZxid: Int64
+    ) async throws(EffectFailure) {
+        do {
+            var parameters = await parameters()
+            if role == .standby {
+                parameters = parameters.raised(to: try await inspector.controlData(dataDirectory))
+                try await StandbySignal.write(in: dataDirectory)
+            } else {
+                try await StandbySignal.remove(in: dataDirectory)
+            }
+            try await writeConfiguration(as: role, following: upstream, parameters)
+            let command = StartCommand(installation: installation, config: config, parameters: parameters)
+            let pid = try await keeper.client().start(
+                as: role, epochZxid: epochZxid, dataDirectory: dataDirectory, arguments: command.arguments,
+                environment: command.environment)
+            logger.info("PostgreSQL started as \(role.rawValue)", metadata: ["pid": "\(pid)"])
+            if role == .standby { try await keeper.client().kick(for: .seconds(1)) }
+        } catch {
+            throw EffectFailure("\(error)")
+        }
+    }
+
+    /// Stops the server: fast, then at once, each with its deadline; returns when nothing of it is left.
+    func stop(fastFor patience: Duration) async throws(EffectFailure) {
+        do {
+            let client = try keeper.client()
+            guard let status = await keeper.status(), !status.isEmpty else { return }
+            try? await client.stop(.fast)
+            if await isEmpty(within: patience) { return }
+            logger.warning("PostgreSQL did not stop within \(patience), stopping it immediately")
+            try? await client.stop(.immediate)
+            if await isEmpty(within: .seconds(5)) { return }
+            client.fence()
+            if await isEmpty(within: .seconds(5)) { return }
+            throw EffectFailure("PostgreSQL does not end")
+        } catch let error as EffectFailure {
+            throw error
+        } catch {
+            throw EffectFailure("\(error)")
+        }
+    }
+
+    private func isEmpty(within patience: Duration) async -> Bool {
+        let until = Instant.now + patience
+        repeat {
+            if await keeper.status()?.isEmpty == true { return true }
+            try? await Task.sleep(for: .milliseconds(10), clock: .continuous)
+        } while Instant.now < until && !Task.isCancelled
+        return false
+    }
+
+    /// Makes a running server read its configuration again; without SQL, which may not be had.
+    func reload() async throws(EffectFailure) {
+        guard let pid = await keeper.status()?.postmasterPID else { throw EffectFailure("PostgreSQL does not run") }
+        let descriptor = matriarch_pidfd_open(pid)
+        guard descriptor >= 0 else { throw EffectFailure("PostgreSQL has ended") }
+        defer { close(descriptor) }
+        guard matriarch_pidfd_send_signal(descriptor, SIGHUP) == 0 else { throw EffectFailure("PostgreSQL has ended") }
+    }
+}
+
+/// The address in a member's `conn_url`, `postgres://host:port/database`.
+struct ConnectionURL: Hashable, Sendable {
+    let host: String
+    let port: Int
+
+    init?(_ url: String) {
+        guard let scheme = url.firstRange(of: "://") else { return nil }
+        let authority = url[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" }
+        let address = authority.split(separator: "@").last ?? authority
+        guard let parsed = HostPort(String(address), defaultPort: 5432), !parsed.host.isEmpty else { return nil }
+        host = parsed.host
+        port = parsed.port
+    }
+}

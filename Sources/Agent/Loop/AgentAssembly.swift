@@ -1,0 +1,135 @@
+import AdminModel
+public import AsyncHTTPClient
+import Glibc
+import HACore
+public import Logging
+public import PostgresControl
+public import SystemPackage
+import ZooKeeper
+
+/// Why an agent cannot start; the text names what to change.
+public struct StartRefused: Error, CustomStringConvertible {
+    public let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// Puts the parts of one agent together.
+public struct AgentAssembly: Sendable {
+    public let service: AgentService
+    /// For the doors.
+    public let board: StatusBoard
+
+    /// - Parameters:
+    ///   - keeper: the program `matriarch-keeper`.
+    ///   - exit: ends the process with a code, PostgreSQL left as it is.
+    /// - Throws: `StartRefused` when the configuration names something that is not there.
+    public init(
+        config: AgentConfig, runtime: RuntimeFolder, keeper binary: FilePath, http: HTTPClient, logger: Logger,
+        exit: @escaping @Sendable (Int32) -> Void
+    ) async throws {
+        let me = config.name
+        let settings = ClusterSettings(local: config)
+        let layout = try Self.layout(config)
+        let installation = try Self.installation(config, settings)
+        let wakeup = Wakeup()
+        let keeper = KeeperLink(
+            runtime: runtime, binary: binary, dataDirectory: FilePath(config.postgresql.dataDir), member: me,
+            wakeup: wakeup, logger: logger)
+        let postgres = settings.postgres
+        let server = LocalServer(
+            installation: installation, majorVersion: try await installation.majorVersion(),
+            config: ServerConfig(
+                dataDirectory: FilePath(config.postgresql.dataDir), configDirectory: FilePath(config.postgresql.configDir),
+                baseName: postgres.configBaseName, customConf: postgres.customConf),
+            settings: settings, keeper: keeper, me: me, logger: logger)
+        let peers = PeerClient(client: http)
+        let transactions = LockTransactions(layout: layout, me: me)
+        let guardian = LeaseGuard(
+            transactions: transactions, tickTime: config.matriarch.tickTime.map { .milliseconds($0) }, keeper: keeper,
+            wakeup: wakeup)
+        guardian.setLoopWait(settings.policy.loopWait)
+        let sessions = SessionOwner(
+            configuration: try Self.zooKeeper(config, settings), layout: layout, me: me, guardian: guardian,
+            wakeup: wakeup, logger: logger,
+            admit: { [peers] record in
+                // Our own address is ours: its port is bound by this process.
+                guard let url = (try? MemberRecord(znode: record))?.apiURL, url != config.restAPI.url,
+                    await peers.isAlive(url)
+                else { return }
+                logger.critical("Can't start; there is already a node named '\(me)' running")
+                exit(1)
+            })
+        let monitor = PostgresMonitor(
+            info: { server.superuserConnection(applicationName: "Matriarch heartbeat") }, logger: logger)
+        let observer = LocalObserver(server: server, monitor: monitor)
+        let reader = ClusterReader(layout: layout, logger: logger)
+        let latest = Latest()
+        let lock = LockEffects(
+            layout: layout, transactions: transactions, sessions: sessions, guardian: guardian, keeper: keeper)
+        let board = StatusBoard(
+            server: { age, deadline in
+                guard let pid = keeper.lastStatus?.postmasterPID else { return nil }
+                return await monitor.status(postmaster: pid, maxAge: age, deadline: deadline)
+            },
+            read: {
+                guard let session = sessions.session else { throw ZooKeeperError(.connectionLoss) }
+                return try await reader.read(session, deadline: .seconds(2))
+            },
+            servesWrites: { guardian.mayServeWrites(at: $0) })
+        let runner = EffectRunner(
+            effects: EffectHandlers(
+                me: me, lock: lock, server: server, monitor: monitor, observer: observer,
+                peers: peers, settings: settings, latest: latest, exit: exit, logger: logger),
+            wakeup: wakeup, logger: logger)
+        let members = MemberPublisher(layout: layout, me: me, logger: logger)
+        let publisher = Publisher(
+            me: me, settings: settings, sessions: sessions, guardian: guardian, lock: lock, monitor: monitor,
+            keeper: keeper, server: server, members: members,
+            slots: SlotMaintenance(
+                me: me, settings: settings,
+                info: { server.superuserConnection(applicationName: "Matriarch slots") }, logger: logger),
+            board: board, logger: logger)
+        let loop = AgentLoop(
+            me: me, settings: settings, sessions: sessions, reader: reader, guardian: guardian, observer: observer,
+            runner: runner, latest: latest, publisher: publisher, wakeup: wakeup, logger: logger)
+        self.board = board
+        service = AgentService(
+            keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, runner: runner, server: server,
+            lock: lock, publisher: publisher, latest: latest, logger: logger)
+    }
+
+    private static func layout(_ config: AgentConfig) throws -> ZNodeLayout {
+        do throws(ZooKeeperError) {
+            let layout = try ZNodeLayout(namespace: config.namespace, scope: config.scope)
+            _ = try layout.member(config.name)
+            return layout
+        } catch {
+            throw StartRefused("scope '\(config.scope)', name '\(config.name)': not usable as a ZooKeeper path: \(error)")
+        }
+    }
+
+    private static func installation(_ config: AgentConfig, _ settings: ClusterSettings) throws -> Installation {
+        var names: [Installation.Program: String] = [:]
+        for (program, name) in settings.postgres.binNames {
+            if let program = Installation.Program(rawValue: program) { names[program] = name }
+        }
+        if let folder = settings.postgres.binDir { return Installation(binDir: FilePath(folder), names: names) }
+        return try Installation.find(names: names)
+    }
+
+    private static func zooKeeper(
+        _ config: AgentConfig, _ settings: ClusterSettings
+    ) throws(ZooKeeperError) -> ZooKeeperConfiguration {
+        let acl = config.zooKeeper.setACLs.map {
+            ACLEntry(ACLEntry.Permissions(rawValue: $0.permissions), scheme: $0.scheme, id: $0.id)
+        }
+        return ZooKeeperConfiguration(
+            hosts: try ZooKeeperHosts(config.zooKeeper.connectString),
+            timeout: .seconds(settings.dynamic.values.ttl),
+            authentication: config.zooKeeper.authData.map {
+                ZooKeeperConfiguration.Authentication(
+                    scheme: $0.scheme, credential: Array($0.credential.reveal().utf8))
+            },
+            accessControl: acl.isEmpty ? .open : .list(acl))
+    }
+}

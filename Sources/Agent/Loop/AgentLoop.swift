@@ -1,0 +1,127 @@
+import AdminModel
+import HACore
+import Logging
+import PostgresControl
+import ZooKeeper
+
+/// Looks, decides, acts: one view at a time. Events only make it look again.
+actor AgentLoop {
+    private let me: MemberID
+    private let settings: ClusterSettings
+    private let sessions: SessionOwner
+    private let reader: ClusterReader
+    private let guardian: LeaseGuard
+    private let observer: LocalObserver
+    private let runner: EffectRunner
+    private let latest: Latest
+    private let publisher: Publisher
+    private let wakeup: Wakeup
+    private let log: DecisionLog
+    private let logger: Logger
+
+    private var memory = DecisionMemory()
+    private var treeReadAt: Instant?
+    private var treeIsKnown = false
+
+    init(
+        me: MemberID, settings: ClusterSettings, sessions: SessionOwner, reader: ClusterReader, guardian: LeaseGuard,
+        observer: LocalObserver, runner: EffectRunner, latest: Latest, publisher: Publisher, wakeup: Wakeup,
+        logger: Logger
+    ) {
+        self.me = me
+        self.settings = settings
+        self.sessions = sessions
+        self.reader = reader
+        self.guardian = guardian
+        self.observer = observer
+        self.runner = runner
+        self.latest = latest
+        self.publisher = publisher
+        self.wakeup = wakeup
+        self.log = DecisionLog(logger: logger)
+        self.logger = logger
+    }
+
+    func run() async {
+        while !Task.isCancelled {
+            let pause = await look()
+            await wakeup.wait(atMost: pause)
+        }
+    }
+
+    /// One view, one decision. Returns the longest time until the next.
+    private func look() async -> Duration {
+        await readTree()
+        guard let local = await observer.observe() else {
+            log.note("waiting for the keeper")
+            return .milliseconds(100)
+        }
+        latest.local = local
+        let view = view(of: local)
+        let decision = decide(view, memory)
+        memory = decision.memory
+        log.note(decision, view)
+        runner.begin(decision)
+        await publisher.publish(view, decision, tree: latest.tree, treeIsKnown: treeIsKnown)
+        return decision.recheckAfter
+    }
+
+    private func view(of local: LocalPostgres) -> ClusterView {
+        // In this order: what an effect did is in the observation before its end is taken note of.
+        let finished = runner.takeFinished()
+        var view = ClusterView(now: Instant.now, me: me, policy: settings.policy, local: local)
+        view.coordination = sessions.coordination
+        view.lease = guardian.lease.map(LeaseView.init)
+        view.leadership = guardian.leadership
+        view.store = treeIsKnown ? latest.tree?.view : nil
+        view.following = latest.following
+        view.peers = latest.peers
+        view.upstream = latest.upstream
+        view.running = runner.running
+        view.finished = finished
+        view.unsettled = runner.unsettled
+        return view
+    }
+
+    /// Reads the tree when a watch, a session or a transaction of ours says so, and at the slowest each `loop_wait`.
+    private func readTree() async {
+        let policy = settings.policy
+        let isDue = treeReadAt.map { Instant.now - $0 >= policy.loopWait } ?? true
+        guard sessions.takeDirty() || isDue || !treeIsKnown else { return }
+        guard sessions.coordination == .connected, let session = sessions.session else {
+            treeIsKnown = false
+            return
+        }
+        do throws(ZooKeeperError) {
+            let tree = try await reader.read(session, deadline: readDeadline(policy))
+            treeReadAt = tree.view.readAt
+            treeIsKnown = true
+            latest.tree = tree
+            if let leadership = guardian.leadership, leadership.confirmed(by: tree.view) == nil { guardian.standDown() }
+            applyConfiguration(tree)
+        } catch {
+            treeIsKnown = false
+            sessions.markDirty()
+            logger.debug("cannot read the tree: \(error)")
+        }
+    }
+
+    /// Short enough that a silent ZooKeeper does not keep the loop from stepping down in time.
+    private func readDeadline(_ policy: ClusterPolicy) -> Duration {
+        let patience = (guardian.lease?.terms.timeout ?? .seconds(8)) / 8 + .milliseconds(100)
+        guard guardian.leadership != nil, let lease = guardian.lease else { return patience }
+        let left = lease.provenUntil - lease.terms.earlyStop - Instant.now
+        return max(.milliseconds(20), min(patience, left))
+    }
+
+    private func applyConfiguration(_ tree: TreeSnapshot) {
+        guard let document = tree.config, let zxid = tree.configZxid,
+            let dynamic = settings.apply(document, zxid: zxid)
+        else { return }
+        guardian.setLoopWait(.seconds(dynamic.values.loopWait))
+        for rejection in dynamic.rejected {
+            logger.warning("dynamic configuration: \(rejection); the last accepted value stays in force")
+        }
+        for notice in dynamic.notices { logger.info("dynamic configuration: \(notice)") }
+    }
+}

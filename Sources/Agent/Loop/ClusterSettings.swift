@@ -1,0 +1,58 @@
+import AdminModel
+import HACore
+import NIOConcurrencyHelpers
+
+/// The configuration in force: the local file, and over it the cluster's document as far as each of its keys holds.
+final class ClusterSettings: Sendable {
+    private struct State {
+        var local: AgentConfig
+        var dynamic: DynamicConfig
+        var zxid: Int64?
+    }
+
+    private let state: NIOLockedValueBox<State>
+
+    /// Until the tree was read, `bootstrap.dcs` holds.
+    init(local: AgentConfig) {
+        let document = local.bootstrap.dcs ?? [:]
+        state = NIOLockedValueBox(
+            State(local: local, dynamic: DynamicConfig(document: document, local: local.postgresql), zxid: nil))
+    }
+
+    var local: AgentConfig { state.withLockedValue { $0.local } }
+    var dynamic: DynamicConfig { state.withLockedValue { $0.dynamic } }
+    var postgres: PostgresSettings { state.withLockedValue { $0.dynamic.postgresql.settings } }
+    var tags: Tags { Tags.effective(configured: local.tags) }
+
+    /// Takes a new document of the znode `config`; nil when it is the one in force already.
+    func apply(_ document: JSONObject, zxid: Int64) -> DynamicConfig? {
+        state.withLockedValue { state in
+            guard state.zxid != zxid else { return nil }
+            let last = state.zxid == nil ? nil : state.dynamic.accepted
+            state.dynamic = DynamicConfig(document: document, last: last, local: state.local.postgresql)
+            state.zxid = zxid
+            return state.dynamic
+        }
+    }
+
+    /// What decisions depend on.
+    var policy: ClusterPolicy {
+        let (local, dynamic) = state.withLockedValue { ($0.local, $0.dynamic) }
+        let values = dynamic.values
+        let postgres = dynamic.postgresql.settings
+        let tags = Tags.effective(configured: local.tags)
+        var policy = ClusterPolicy()
+        policy.loopWait = .seconds(values.loopWait)
+        policy.retryTimeout = .seconds(values.retryTimeout)
+        policy.maximumLagOnFailover = UInt64(clamping: values.maximumLagOnFailover)
+        policy.checkTimeline = values.checkTimeline
+        policy.primaryStartTimeout = .seconds(values.primaryStartTimeout)
+        policy.useRewind = postgres.usePgRewind
+        policy.cloneOnRewindFailure = postgres.removeDataDirectoryOnRewindFailure
+        policy.cloneOnDivergence = postgres.removeDataDirectoryOnDivergedTimelines
+        policy.mayBootstrap = local.bootstrap.dcs != nil || !local.bootstrap.initdbOptions.isEmpty
+        policy.nofailover = tags.nofailover
+        policy.failoverPriority = tags.failoverPriority
+        return policy
+    }
+}

@@ -1,0 +1,113 @@
+import AdminModel
+import HACore
+import Logging
+import PostgresControl
+import ZooKeeper
+
+/// What this version calls itself: in Patroni's places the version whose contract it keeps, and its own.
+public enum MatriarchVersion {
+    /// Rulings: peers and tools read features off it.
+    public static let patroni = "4.1.5"
+    public static let own = "0.1.0"
+}
+
+/// Words for what the agent sees, as the member's record and REST show it.
+struct LocalDescription: Hashable {
+    var state: MemberState
+    var role: MemberRole
+
+    init(_ local: LocalPostgres, running: Effect?, memory: DecisionMemory, wasPrimary: Bool) {
+        role = Self.role(local, memory, wasPrimary)
+        state = Self.state(local, running, memory)
+    }
+
+    private static func role(_ local: LocalPostgres, _ memory: DecisionMemory, _ wasPrimary: Bool) -> MemberRole {
+        switch local.directory {
+        case .empty, .unusable, .unfinished: if local.process == .absent { return .uninitialized }
+        case .ready: break
+        }
+        if let sql = local.sql, local.isRunning {
+            return sql.inRecovery ? (local.promoteRequested ? .promoted : .replica) : .primary
+        }
+        if case .running(as: .primary) = local.process { return .primary }
+        return wasPrimary && !local.isRunning ? .demoted : .replica
+    }
+
+    private static func state(_ local: LocalPostgres, _ running: Effect?, _ memory: DecisionMemory) -> MemberState {
+        switch running {
+        case .initdb, .raceInitialize: return .initializing
+        case .clone: return .creatingReplica
+        case .stop, .stepDown: if local.isRunning { return .stopping }
+        default: break
+        }
+        switch local.process {
+        case .running:
+            if memory.steppingDown { return .stopping }
+            if memory.bootstrap != nil { return .initializing }
+            return local.sql == nil ? .starting : .running
+        case .remains: return .crashed
+        case .absent:
+            if memory.bootstrap != nil { return .initializing }
+            if memory.retries["start"] != nil { return .startFailed }
+            if case .crashed = local.ending { return .crashed }
+            return .stopped
+        }
+    }
+}
+
+/// Keeps `members/NAME` what the agent believes (contract/patroni.md 1.3): written when its content changes.
+actor MemberPublisher {
+    private let layout: ZNodeLayout
+    private let me: MemberID
+    private let logger: Logger
+    private var written: (session: SessionID, json: JSONValue)?
+
+    init(layout: ZNodeLayout, me: MemberID, logger: Logger) {
+        self.layout = layout
+        self.me = me
+        self.logger = logger
+    }
+
+    /// Never in the way of a decision: one write with a short deadline, tried again at the next look.
+    /// - Parameter exists: the last read of the tree has it with this session as owner.
+    func publish(_ record: MemberRecord, through session: ZooKeeperSession, exists: Bool) async {
+        guard let id = session.connection?.session, let path = try? layout.member(me) else { return }
+        let json = record.json
+        if exists, let written, written.session == id, written.json.deepEquals(json) { return }
+        do throws(ZooKeeperError) {
+            try await write(path, json.znode, session, id)
+            written = (id, json)
+        } catch {
+            written = nil
+            logger.warning("cannot write \(path): \(error)")
+        }
+    }
+
+    private func write(
+        _ path: ZNodePath, _ data: [UInt8], _ session: ZooKeeperSession, _ id: SessionID
+    ) async throws(ZooKeeperError) {
+        let deadline = Duration.seconds(1)
+        for _ in 0..<2 {
+            if written?.session == id {
+                do throws(ZooKeeperError) {
+                    try await session.set(path, data, expecting: .any, deadline: deadline)
+                    return
+                } catch  where error.code == .noNode { written = nil }
+            }
+            // Another session's, ours before a restart: it has to be this session's, so that it ends with it.
+            if let stat = try await session.exists(path, deadline: deadline), stat.ephemeralOwner != id {
+                logger.info("Recreating the member ZNode due to ownership mismatch")
+                do throws(ZooKeeperError) {
+                    try await session.delete(path, expecting: .exactly(stat.version), deadline: deadline)
+                } catch  where error.code == .noNode {}
+            }
+            do throws(ZooKeeperError) {
+                try await session.create(path, data, mode: .ephemeral, deadline: deadline)
+                return
+            } catch  where error.code == .nodeExists {
+                try await session.set(path, data, expecting: .any, deadline: deadline)
+                return
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import AdminModel
+import HACore
+import PostgresControl
+
+/// Renders the member's record from what the loop saw.
+struct MemberRecordBuilder: Sendable {
+    let settings: ClusterSettings
+
+    func record(
+        _ description: LocalDescription, _ local: LocalPostgres, server: ServerStatus?, leadership: Leadership?,
+        epochVersion: Int64?, sessionTimeout: Int64?
+    ) -> MemberRecord {
+        let config = settings.local
+        let postgres = config.postgresql
+        var record = MemberRecord()
+        record.connURL = "postgres://\(postgres.connectAddress ?? postgres.listen)/\(settings.postgres.database)"
+        record.apiURL = config.restAPI.url
+        record.proxyURL = postgres.proxyAddress.map { "postgres://\($0)/\(settings.postgres.database)" }
+        record.state = description.state
+        record.role = description.role
+        record.version = MatriarchVersion.patroni
+        record.tags = settings.tags
+        record.pause = settings.dynamic.values.pause
+        if leadership != nil, local.isRunning, local.sql?.inRecovery == false, let control = local.control,
+            let timeline = local.sql?.timeline, control.timeline < timeline
+        {
+            record.checkpointAfterPromote = false
+        }
+        if description.state == .running || description.state == .starting, let sql = local.sql {
+            record.walPosition = sql.position
+            record.timeline = sql.timeline
+            if sql.inRecovery {
+                if sql.replayed > .zero { record.replayLSN = sql.replayed }
+                if sql.received > .zero { record.receiveLSN = sql.received }
+                record.replicationState = server?.replicationState
+            }
+        }
+        record.matriarch = MatriarchPart(
+            version: MatriarchVersion.own, keeper: .attached, epoch: epochVersion, sessionTimeout: sessionTimeout)
+        return record
+    }
+}

@@ -1,0 +1,136 @@
+import AdminModel
+import Glibc
+import HACore
+import Logging
+import PostgresControl
+import ZooKeeper
+
+/// What a look makes visible to others: the member's record, `status`, `history`, slots, and the board of the doors.
+///
+/// Nothing here is waited for by a decision: writes run beside the loop, each with a short deadline.
+actor Publisher {
+    private let me: MemberID
+    private let settings: ClusterSettings
+    private let sessions: SessionOwner
+    private let guardian: LeaseGuard
+    private let lock: LockEffects
+    private let monitor: PostgresMonitor
+    private let keeper: KeeperLink
+    private let server: LocalServer
+    private let members: MemberPublisher
+    private let slots: SlotMaintenance
+    private let board: StatusBoard
+    private let logger: Logger
+    private var writing: Task<Void, Never>?
+    private var maintainedAt = Instant(nanoseconds: 0)
+    private var maintainedMembers: [MemberID] = []
+    private var dcsLastSeen = 0
+    private var wasPrimary = false
+    private var lastDescription: LocalDescription?
+
+    init(
+        me: MemberID, settings: ClusterSettings, sessions: SessionOwner, guardian: LeaseGuard, lock: LockEffects,
+        monitor: PostgresMonitor, keeper: KeeperLink, server: LocalServer, members: MemberPublisher,
+        slots: SlotMaintenance, board: StatusBoard, logger: Logger
+    ) {
+        self.me = me
+        self.settings = settings
+        self.sessions = sessions
+        self.guardian = guardian
+        self.lock = lock
+        self.monitor = monitor
+        self.keeper = keeper
+        self.server = server
+        self.members = members
+        self.slots = slots
+        self.board = board
+        self.logger = logger
+    }
+
+    func publish(_ view: ClusterView, _ decision: Decision, tree: TreeSnapshot?, treeIsKnown: Bool) async {
+        let local = view.local
+        if local.isRunning, let sql = local.sql { wasPrimary = !sql.inRecovery }
+        let description = LocalDescription(
+            local, running: view.running?.effect ?? decision.effects.first, memory: decision.memory,
+            wasPrimary: wasPrimary)
+        if treeIsKnown, let tree, Instant.now - tree.view.readAt < .seconds(1) { dcsLastSeen = time(nil) }
+        post(view, decision, description, tree)
+        maintainSlots(view, tree)
+        // One round at a time: what changes meanwhile is published by the next.
+        guard writing == nil || description != lastDescription else { return }
+        lastDescription = description
+        let previous = writing
+        writing = Task {
+            await previous?.value
+            await self.write(view, decision, description, tree)
+            self.writing = nil
+        }
+    }
+
+    /// The last word of an agent that ends: what it had led, it has let go of.
+    func publishStopped() async {
+        await writing?.value
+        guard let session = sessions.session, let local = await LocalObserver.stopped(server) else { return }
+        var description = LocalDescription(local, running: nil, memory: DecisionMemory(), wasPrimary: wasPrimary)
+        description.state = .stopped
+        let record = MemberRecordBuilder(settings: settings).record(
+            description, local, server: nil, leadership: nil, epochVersion: nil, sessionTimeout: nil)
+        await members.publish(record, through: session, exists: true)
+    }
+
+    private func post(_ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?)
+    {
+        let config = settings.local
+        board.post(
+            AgentStatus(
+                scope: config.scope, name: me, state: description.state, role: description.role, local: view.local,
+                systemIdentifier: view.local.control?.systemIdentifier, tree: tree, dcsLastSeen: dcsLastSeen,
+                configuredTags: config.tags, tags: settings.tags, dynamic: settings.dynamic,
+                sessionTimeout: view.lease?.terms.timeout.milliseconds, term: view.leadership?.term,
+                epochVersion: view.leadership?.epochVersion, rule: decision.rule, reason: decision.reason,
+                lookedAt: view.now, isBootstrapping: decision.memory.bootstrap != nil))
+    }
+
+    private func write(
+        _ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?
+    ) async {
+        guard let session = sessions.session, sessions.coordination == .connected else { return }
+        var status: ServerStatus?
+        if let pid = keeper.lastStatus?.postmasterPID { status = await monitor.lastStatus(postmaster: pid) }
+        let isLeading = view.leadership != nil && view.local.isRunning && view.local.sql?.inRecovery == false
+        if isLeading, let position = view.local.sql?.position {
+            let known = await slots.record(position: position)
+            guardian.setStatus(
+                StatusRecord(optime: position, slots: known.slots, retainSlots: known.retained).json.znode)
+        }
+        let record = MemberRecordBuilder(settings: settings).record(
+            description, view.local, server: status, leadership: view.leadership,
+            epochVersion: view.store?.epoch?.version, sessionTimeout: view.lease?.terms.timeout.milliseconds)
+        let owner = tree?.view.members[me]?.session
+        await members.publish(record, through: session, exists: owner == session.connection?.session.rawValue)
+        if isLeading, let term = view.leadership?.term, let tree { await writeHistory(view, term, tree) }
+    }
+
+    private func writeHistory(_ view: ClusterView, _ term: Term, _ tree: TreeSnapshot) async {
+        guard let timeline = view.local.sql?.timeline,
+            let updated = HistoryPublisher.update(
+                stored: tree.history, timeline: timeline, dataDirectory: server.dataDirectory, me: me,
+                keep: settings.dynamic.values.maxTimelinesHistory)
+        else { return }
+        do { try await lock.write(lock.layout.history, updated.json.znode, as: term) } catch {
+            logger.warning("cannot write the history: \(error)")
+        }
+    }
+
+    /// Beside everything else: slots need SQL, which may be slow.
+    private func maintainSlots(_ view: ClusterView, _ tree: TreeSnapshot?) {
+        guard let tree, view.local.isRunning, let sql = view.local.sql, view.running == nil else { return }
+        let names = tree.members.map(\.name)
+        // New members need their slot at once, so that they can connect with it.
+        guard names != maintainedMembers || Instant.now - maintainedAt >= view.policy.loopWait else { return }
+        maintainedAt = Instant.now
+        maintainedMembers = names
+        let isLeader = view.leadership != nil && !sql.inRecovery
+        Task { await slots.maintain(members: tree.members, isLeader: isLeader, status: tree.status, own: sql.position) }
+    }
+}

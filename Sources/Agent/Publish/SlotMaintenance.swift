@@ -1,0 +1,76 @@
+import AdminModel
+import HACore
+import LibPQ
+import Logging
+import PostgresControl
+
+/// Keeps a physical slot for each member, and remembers where they stand for `status` (contract/patroni.md 1.4, 4.13).
+actor SlotMaintenance {
+    private let me: MemberID
+    private let settings: ClusterSettings
+    private let info: @Sendable () -> ConnectionInfo
+    private let logger: Logger
+    private var slots: [PhysicalSlot] = []
+    /// When each member was last there: its slot outlives it by `member_slots_ttl`.
+    private var seen: [MemberID: Instant] = [:]
+    private var running = false
+
+    init(me: MemberID, settings: ClusterSettings, info: @escaping @Sendable () -> ConnectionInfo, logger: Logger) {
+        self.me = me
+        self.settings = settings
+        self.info = info
+        self.logger = logger
+    }
+
+    /// What `status` says of slots: the member's own name with its position, and the slots it keeps.
+    func record(position: LSN) -> (slots: [StatusRecord.Slot], retained: [String]) {
+        var known = [StatusRecord.Slot(name: me.slotName, position: position)]
+        for slot in slots where !slot.temporary {
+            if let restart = slot.restartLSN { known.append(.init(name: slot.name, position: restart)) }
+        }
+        return (known, (Array(seen.keys) + [me]).map(\.slotName).sorted())
+    }
+
+    /// Brings the slots of this server in line with the members. One round at a time; a failure waits for the next.
+    func maintain(members: [(name: MemberID, record: MemberRecord)], isLeader: Bool, status: StatusRecord?, own: LSN)
+        async
+    {
+        let values = settings.dynamic.values
+        guard values.useSlots, !running, isLeader || values.memberSlotsTTL > 0 else { return }
+        running = true
+        defer { running = false }
+        let now = Instant.now
+        for (name, record) in members where name != me && !record.tags.nostream { seen[name] = now }
+        let ttl = Duration.seconds(values.memberSlotsTTL)
+        seen = seen.filter { now - $0.value < max(ttl, .seconds(1)) }
+
+        var desired: [String: DesiredSlot] = [:]
+        for name in seen.keys {
+            let position = status?.slots.first { $0.name == name.slotName }?.position
+            desired[name.slotName] = DesiredSlot(expectedActive: isLeader, position: isLeader ? nil : position)
+        }
+        for slot in values.permanentSlots where slot.name != me.slotName { desired[slot.name] = DesiredSlot() }
+        await bring(desired, own)
+    }
+
+    private func bring(_ desired: [String: DesiredSlot], _ own: LSN) async {
+        do {
+            let connection = try await PostgresConnection.connect(info(), deadline: .seconds(3))
+            do {
+                slots = try await SlotKeeper.list(connection, deadline: .seconds(2))
+                // Nothing is dropped here that a member of this cluster may not have left behind.
+                let steps = SlotPlan.steps(desired: desired, existing: slots, dropping: .nothing, limit: own)
+                for failure in try await SlotKeeper.carryOut(steps, on: connection, deadline: .seconds(2)) {
+                    logger.warning("slot \(failure.step.slot): \(failure.error)")
+                }
+                if !steps.isEmpty { slots = try await SlotKeeper.list(connection, deadline: .seconds(2)) }
+                await connection.close()
+            } catch {
+                await connection.close()
+                throw error
+            }
+        } catch {
+            logger.warning("cannot look after replication slots: \(error)")
+        }
+    }
+}

@@ -1,0 +1,17 @@
+/// Quoting for the statements that take no parameters.
+public enum SQLText {
+    /// `"name"`.
+    public static func identifier(_ name: String) -> String {
+        "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+    }
+
+    /// `E'text'`: right whatever `standard_conforming_strings` is.
+    public static func literal(_ text: String) -> String {
+        var quoted = "E'"
+        for character in text.unicodeScalars {
+            if character == "'" || character == "\\" { quoted.unicodeScalars.append(character) }
+            quoted.unicodeScalars.append(character)
+        }
+        return quoted + "'"
+    }
+}

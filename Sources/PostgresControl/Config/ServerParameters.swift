@@ -1,0 +1,37 @@
+/// The parameters that one server is to run with.
+public struct ServerParameters: Hashable, Sendable {
+    /// All of them, those on the command line included; not those of recovery.
+    public private(set) var values: [String: String]
+    /// Recovery settings that stood among the parameters; they win over `recovery_conf`.
+    public let recovery: [String: String]
+    /// One sentence each, for the log.
+    public let warnings: [String]
+    /// Parameters that a standby has to run with higher than configured, with the configured value.
+    public private(set) var raised: [String: String] = [:]
+
+    init(values: [String: String], recovery: [String: String], warnings: [String]) {
+        self.values = values
+        self.recovery = recovery
+        self.warnings = warnings
+    }
+
+    /// For the start of a standby: a hot standby refuses to run below what its primary had when it wrote the control
+    /// file (contract 3.6 rule 3). What was raised stays pending for a restart.
+    public func raised(to control: ControlData) -> ServerParameters {
+        var copy = self
+        for (name, floor) in control.standbyFloor {
+            guard let own = copy.values[name], let value = Int(own), value < floor else { continue }
+            copy.values[name] = String(floor)
+            copy.raised[name] = own
+        }
+        return copy
+    }
+
+    /// `--name=value` for the postmaster, in the contract's order.
+    public var commandLine: [String] {
+        let names =
+            ["listen_addresses", "port", "cluster_name"]
+            + EnforcedParameter.all.filter(\.onCommandLine).map(\.name)
+        return names.compactMap { name in values[name].map { "--\(name)=\($0)" } }
+    }
+}

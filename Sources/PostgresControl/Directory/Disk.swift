@@ -1,0 +1,35 @@
+import Dispatch
+import NIOConcurrencyHelpers
+
+/// Where file operations run: a thread that may block, so that a slow disk does not take the cooperative pool with it.
+enum Disk {
+    private static let queue = DispatchQueue(label: "postgres-control.disk")
+    private static let timers = DispatchQueue(label: "postgres-control.disk-timers")
+
+    /// Runs the operations in the order of the calls.
+    /// - Parameter deadline: the caller leaves then; the operation itself cannot be ended, its outcome is unknown.
+    static func run<Value: Sendable>(
+        within deadline: Duration = .seconds(60),
+        _ body: @escaping @Sendable () throws(PostgresControlError) -> Value
+    ) async throws(PostgresControlError) -> Value {
+        let result = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<Value, PostgresControlError>, Never>) in
+            let waiting = NIOLockedValueBox<CheckedContinuation<Result<Value, PostgresControlError>, Never>?>(
+                continuation)
+            @Sendable func settle(_ result: Result<Value, PostgresControlError>) {
+                waiting.withLockedValue { waiting in
+                    defer { waiting = nil }
+                    return waiting
+                }?.resume(returning: result)
+            }
+            queue.async {
+                settle(Result { () throws(PostgresControlError) in try body() })
+            }
+            let wait = DispatchTimeInterval.milliseconds(Int(clamping: deadline.components.seconds) * 1000 + 1)
+            timers.asyncAfter(deadline: .now() + wait) {
+                settle(.failure(PostgresControlError(.timedOut, "a file operation on a slow disk", outcome: .unknown)))
+            }
+        }
+        return try result.get()
+    }
+}

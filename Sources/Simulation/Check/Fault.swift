@@ -1,0 +1,63 @@
+/// One thing that goes wrong at one time. A list of them and a seed are a whole run.
+public struct Fault: Sendable, Hashable, CustomStringConvertible {
+    public enum Kind: String, Sendable, CaseIterable {
+        /// A node does not reach one ZooKeeper server, or any.
+        case nodeFromServer, nodeFromStore
+        /// Two nodes do not reach each other; a node reaches nobody.
+        case peers, isolation
+        /// A follower is cut off from the ensemble's leader; the leader from both followers; another one is elected.
+        case followerCut, leaderIsolated, leaderChange
+        /// The agent's process is stopped and goes on; the same, and then its ZooKeeper server is cut off.
+        case agentPause, freezeThenCut
+        case agentCrash, postmasterKill, keeperKill, nodeKill, allNodesKill
+        /// Replies get lost with their connections; everything is slow.
+        case lostReplies, slowNetwork
+        /// A person deletes znodes, or another program left a lock of this node's name.
+        case leaderDeleted, epochDeleted, legacyLock
+        case wakes
+        /// The data directory vanishes while nothing runs.
+        case directoryLost
+        case startFailures
+    }
+
+    public var kind: Kind
+    public var at: Int64
+    public var duration: Int64
+    /// A node, or -1 for whoever holds the lock then.
+    public var target: Int
+    public var other: Int
+
+    public var description: String {
+        let who = target < 0 ? "leader" : "n\(target + 1)"
+        return "\(kind.rawValue)(\(who), \(other)) at \(at / millisecond) ms for \(duration / millisecond) ms"
+    }
+}
+
+extension Fault {
+    static func list(seed: UInt64, _ options: SimOptions) -> [Fault] {
+        let dice = Dice(seed: seed ^ 0xFA17)
+        // A run has a theme: a few kinds of fault that meet often find more than all kinds that meet seldom.
+        let kinds = (0..<dice.pick([1, 2, 3, 30])).map { _ in dice.pick(Kind.allCases) }
+        return (0..<options.faultCount).map { _ in
+            let kind = dice.pick(kinds)
+            let at = dice.between(options.chaosStart, options.chaosEnd - 200 * millisecond)
+            let longest = min(options.chaosEnd - at, kind.longest(options))
+            return Fault(
+                kind: kind, at: at, duration: dice.between(min(20 * millisecond, longest), longest),
+                target: dice.chance(60) ? -1 : dice.below(options.nodes), other: dice.below(3))
+        }.sorted { $0.at < $1.at }
+    }
+}
+
+extension Fault.Kind {
+    fileprivate func longest(_ options: SimOptions) -> Int64 {
+        switch self {
+        case .agentPause, .nodeFromStore, .isolation, .nodeFromServer: options.sessionTimeout * 2
+        case .freezeThenCut: options.sessionTimeout
+        case .followerCut, .leaderIsolated: options.tick * 8
+        case .agentCrash, .nodeKill: options.sessionTimeout * 2
+        case .leaderChange: 3 * second
+        default: 6 * second
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import HACore
+
+/// What must hold after every step (design/reliability.md 2.2, design/lock.md).
+final class Invariants {
+    private unowned let world: SimWorld
+    private var lastTerm: Int64 = 0
+    /// First acknowledgement on each timeline, by identity.
+    private var firstAcknowledged: [Int: Nanoseconds] = [:]
+    private var creators: [UInt32: Int] = [:]
+    private(set) var promotions = 0
+    private(set) var acknowledged = 0
+
+    init(_ world: SimWorld) { self.world = world }
+
+    private func violated(_ what: String) { world.violated(what) }
+
+    // MARK: PostgreSQL
+
+    func becameWritable(_ node: Int) {
+        for other in world.nodes where other.index != node && other.postgres.isWritable {
+            violated("two writable servers: \(world.nodes[node].name) beside \(other.name)")
+        }
+    }
+
+    func promoted(_ node: Int, _ branch: SimPostgres.Branch, over parent: SimPostgres.Branch) {
+        promotions += 1
+        if world.options.timelinesUnique, let earlier = creators[branch.number], earlier != branch.identity {
+            violated("timeline \(branch.number) was made twice, the second time by \(world.nodes[node].name)")
+        }
+        creators[branch.number] = branch.identity
+    }
+
+    func corrupted(_ node: Int, from upstream: Int) {
+        violated("\(world.nodes[node].name) streams foreign WAL of the same timeline number from n\(upstream + 1)")
+    }
+
+    /// A clone over existing data is only for data that cannot follow.
+    func replaces(_ node: Int, by source: SimPostgres) {
+        let postgres = world.nodes[node].postgres
+        if postgres.isWritable { violated("the directory of a writable server is replaced") }
+    }
+
+    func cloned(_ node: Int, over contents: SimPostgres.Contents, from source: SimPostgres) {
+        let postgres = world.nodes[node].postgres
+        if contents == .ready, postgres.isPrefix(of: source) {
+            violated("sound data of \(world.nodes[node].name) are replaced by a clone")
+        }
+    }
+
+    func earlyRewind(_ node: Int) {
+        violated("\(world.nodes[node].name) rewinds from a primary that has not checkpointed since its promotion")
+    }
+
+    /// A bootstrap is taken back: nobody may have been told that rows of it are safe.
+    func discarded(_ node: Int) {
+        let postgres = world.nodes[node].postgres
+        guard let identity = postgres.timeline?.identity, firstAcknowledged[identity] != nil else { return }
+        violated("\(world.nodes[node].name) discards a cluster that has acknowledged writes")
+    }
+
+    // MARK: Clients
+
+    /// The form that a client can check: nothing sent after the first acknowledgement on a newer timeline is
+    /// acknowledged on an older one.
+    func acknowledged(_ branch: SimPostgres.Branch, sent: Nanoseconds) {
+        acknowledged += 1
+        if firstAcknowledged[branch.identity] == nil { firstAcknowledged[branch.identity] = world.now }
+        for (identity, first) in firstAcknowledged where identity > branch.identity && sent > first {
+            violated("a write was acknowledged on timeline \(branch.number) after one on a newer timeline")
+        }
+    }
+
+    // MARK: ZooKeeper
+
+    func sessionEnded(_ session: SimZooKeeper.Session, before: SimTree) {
+        let node = world.nodes[session.node]
+        guard node.postgres.isWritable else { return }
+        if let leader = world.zookeeper.tree[.leader], leader.data == .name(node.name) { return }
+        guard before[.leader]?.owner == session.id || before[.leader] == nil else { return }
+        violated("\(node.name) is writable past the end of its session")
+    }
+
+    func committed(_ operations: [SimOperation], by node: Int, session: Int64, before: SimTree, after: SimTree) {
+        if let epoch = after[.epoch]?.version {
+            // Requests of sessions that are over are refused: only what a living one remembers can come back.
+            if before[.epoch] == nil, let known = world.nodes.compactMap({ $0.agent?.rememberedEpoch }).max(),
+                epoch < known
+            {
+                violated("the version of epoch restarted at \(epoch), somebody knows \(known)")
+            }
+        }
+        guard let leader = after[.leader] else {
+            if before[.leader] != nil { released(by: node) }
+            return
+        }
+        guard before[.leader]?.czxid != leader.czxid else { return }
+        if leader.czxid <= lastTerm { violated("term \(leader.czxid) does not follow \(lastTerm)") }
+        lastTerm = leader.czxid
+    }
+
+    private func released(by node: Int) {
+        let postgres = world.nodes[node].postgres
+        let keeper = world.nodes[node].keeper!
+        let isQuietStandby = postgres.role == .standby && postgres.inRecovery && !keeper.promoteRequested
+        if postgres.phase != .absent, !isQuietStandby || postgres.phase == .remains {
+            violated("\(world.nodes[node].name) released the lock while processes of its directory were left")
+        }
+    }
+
+    // MARK: Decisions
+
+    func pure(_ view: ClusterView, _ memory: DecisionMemory, _ decision: Decision) {
+        if decide(view, memory) != decision { violated("the same view gave two decisions") }
+    }
+}

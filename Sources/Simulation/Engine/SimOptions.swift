@@ -1,0 +1,86 @@
+public import HACore
+
+/// One guard made weak on purpose: the simulation has to find a schedule that shows why the guard exists.
+public enum Weakness: String, Sendable, CaseIterable {
+    /// The lease counts from the moment an acknowledgement is processed.
+    case countFromAcknowledgement
+    /// The lease counts from the sending of an acknowledged write, whose touch may never have reached the leader.
+    case countFromSending
+    /// The anchored lease without the pause for a ping between j and i.
+    case noGap
+    /// The anchored lease that trusts i without k.
+    case noThirdLeg
+    /// The keeper does not act at its deadline.
+    case keeperDeadline
+    /// The keeper starts and promotes again under the epoch it fenced in.
+    case latchIgnored
+    /// The keeper disarms, and the lock is released, while processes are left.
+    case disarmCheck
+    /// A dead postmaster counts as an empty directory, and nothing refuses.
+    case remainsUnseen
+    /// The keeper starts and promotes without being armed.
+    case promoteUnchecked
+    /// Renewals do not check `epoch` and the mark.
+    case renewUnchecked
+    /// Replacing one's own older lock in two transactions.
+    case deleteThenCreate
+    /// A transaction whose reply was lost counts as done.
+    case assumeSuccess
+    /// An absent lock proves that nobody leads.
+    case absenceUnproved
+    /// Promotion without asking the other members.
+    case promoteUnasked
+    /// Each promotion takes the number after its own timeline's, whoever may have used it before: two histories of one
+    /// number, which neither PostgreSQL nor pg_rewind can tell apart.
+    case timelineUnreserved
+    /// PostgreSQL takes longer to die than the lease's margin allows.
+    case slowKill
+}
+
+/// What kind of world a seed makes.
+public struct SimOptions: Sendable {
+    public var nodes = 3
+    public var tick: Int64 = 500 * millisecond
+    public var sessionTimeout: Int64 = 6 * second
+    public var tickTimeKnown = true
+    /// The first node has a cluster's data already; else all are empty.
+    public var hasData = false
+    public var offersClones = false
+    public var chaosStart: Int64 = 4 * second
+    public var chaosEnd: Int64 = 34 * second
+    /// How long after the last fault the cluster may take until it is whole.
+    public var patience: Int64 = 75 * second
+    public var faultCount = 8
+    public var checksPurity = false
+    /// Whether a timeline number that two promotions made counts as broken.
+    public var timelinesUnique = true
+    public var keepsTrace = false
+    public var weakness: Weakness?
+    public var policy = ClusterPolicy()
+
+    public init() {}
+
+    /// The world of a seed.
+    public init(seed: UInt64) {
+        let dice = Dice(seed: seed &* 0x2545_F491_4F6C_DD1D &+ 1)
+        let timing: (tick: Int64, timeout: Int64) = dice.pick([
+            (500, 6000), (2000, 10000), (2000, 4000), (200, 2000), (1000, 4000), (500, 3000), (200, 2000),
+        ])
+        tick = timing.tick * millisecond
+        sessionTimeout = timing.timeout * millisecond
+        nodes = dice.pick([2, 3, 3, 3, 4])
+        tickTimeKnown = dice.chance(70)
+        hasData = dice.chance(50)
+        offersClones = dice.chance(30)
+        faultCount = dice.below(14)
+        chaosEnd = chaosStart + Int64(10 + dice.below(25)) * second
+        checksPurity = dice.chance(5)
+        policy.loopWait = .seconds(dice.pick([1, 2, 10]))
+        policy.primaryStartTimeout = .seconds(dice.pick([0, 0, 3, 10, 300]))
+        policy.useRewind = dice.chance(70)
+        policy.cloneOnRewindFailure = dice.chance(60)
+        policy.cloneOnDivergence = dice.chance(60)
+        policy.checkTimeline = dice.chance(20)
+        policy.maximumLagOnFailover = dice.pick([2000, 100_000, 1_048_576])
+    }
+}

@@ -1,0 +1,350 @@
+import HACore
+
+/// The agent's process: the client of ZooKeeper, the lease guard and the loop that looks, decides and acts.
+final class SimAgent {
+    let node: SimNode
+    let number: Int
+    let world: SimWorld
+    var isAlive = true
+    private(set) var handle: SimHandle?
+    private(set) var renewals: SimGuard!
+    private(set) var isPrepared = false
+    private var coordination = Coordination.never
+    var policy: ClusterPolicy { node.policy }
+
+    // The loop.
+    private var memory = DecisionMemory()
+    private var store: StoreView?
+    private var isDirty = true
+    private var isLooking = false
+    private var looksAgain = false
+    private var looks = 0
+    private(set) var lastDecision: Decision?
+    /// Decisions with effects, for the check that a calm cluster does nothing.
+    private(set) var lastEffectAt: Nanoseconds = 0
+
+    // What effects left.
+    var running: RunningEffect?
+    var finished: [FinishedEffect] = []
+    var unsettled = false
+    var following: Following?
+    var peers: PeerRound?
+    var upstream: UpstreamView?
+    var highestEpochSeen: Int64 = 0
+    var nonces = 0
+    private var written: SimData?
+    private var isWritingMember = false
+
+    init(_ node: SimNode, _ world: SimWorld, number: Int) {
+        self.node = node
+        self.world = world
+        self.number = number
+        renewals = SimGuard(self, world)
+    }
+
+    var now: Instant { node.now }
+
+    // MARK: Threads: nothing happens while the process is stopped, everything happens once it goes on
+
+    func network(_ action: @escaping () -> Void) {
+        guard isAlive else { return }
+        if node.isPaused {
+            node.deferNetwork { [self] in if isAlive { action() } }
+        } else {
+            action()
+        }
+    }
+
+    func timer(_ action: @escaping () -> Void) {
+        guard isAlive else { return }
+        if node.isPaused {
+            node.deferTimer { [self] in if isAlive { action() } }
+        } else {
+            action()
+        }
+    }
+
+    /// A message to the keeper: delivered even if this process is stopped meanwhile, unless another agent attached.
+    func tellKeeper(_ action: @escaping (SimKeeper) -> Void) {
+        let keeper = node.keeper!
+        world.after(world.dice.between(10_000, 300_000)) { [number] in
+            guard keeper.isAlive, keeper.attached == number else { return }
+            action(keeper)
+        }
+    }
+
+    /// The same, with an answer.
+    func askKeeper(_ action: @escaping (SimKeeper) -> String?, _ completion: @escaping (String?) -> Void) {
+        let keeper = node.keeper!
+        world.after(world.dice.between(10_000, 300_000)) { [self] in
+            let refusal = keeper.isAlive && keeper.attached == number ? action(keeper) : "the keeper is gone"
+            world.after(world.dice.between(10_000, 300_000)) { [self] in network { completion(refusal) } }
+        }
+    }
+
+    var renewalPoll: Nanoseconds { max(10 * millisecond, world.options.sessionTimeout / 64) }
+
+    // MARK: The session
+
+    func start() {
+        openSession(node.sessionFile)
+        renewals.run()
+        wake(urgent: true)
+    }
+
+    private func openSession(_ session: Int64) {
+        isPrepared = false
+        let handle = SimHandle(
+            agent: self, world: world, node: node.index, timeout: world.options.sessionTimeout, session: session
+        ) { [self] event in sessionEvent(event) }
+        self.handle = handle
+        handle.open()
+    }
+
+    private func sessionEvent(_ event: SimHandle.Event) {
+        switch event {
+        case .connected:
+            isDirty = true
+            node.sessionFile = handle?.session ?? 0
+            if isPrepared { coordination = .connected } else { prepare() }
+        case .disconnected:
+            coordination = .uncertain
+        case .expired:
+            coordination = .expired
+            node.sessionFile = 0
+            isPrepared = false
+            renewals.sessionEnded()
+            // What the old session had in flight is settled: a dead session's requests are refused.
+            unsettled = false
+            written = nil
+            let old = handle
+            world.after(world.dice.milliseconds(5, 200)) { [self] in
+                timer { [self] in if handle === old { openSession(0) } }
+            }
+        case .node:
+            isDirty = true
+        }
+        wake(urgent: true)
+    }
+
+    /// The session's own znode, which also carries a candidate's renewals.
+    private func prepare() {
+        guard let handle else { return }
+        let path = SimPath.lease(node.index, handle.session)
+        handle.multi([.create(path, .empty, ephemeral: true)]) { [self] result in
+            guard self.handle === handle, !isPrepared else { return }
+            switch result {
+            case .success: break
+            case .failure(let failure) where failure.code == .nodeExists: break
+            case .failure:
+                world.after(50 * millisecond) { [self] in
+                    timer { [self] in if self.handle === handle, handle.isConnected, !isPrepared { prepare() } }
+                }
+                return
+            }
+            isPrepared = true
+            coordination = handle.isConnected ? .connected : .uncertain
+            isDirty = true
+            renewals.use(handle)
+            wake(urgent: true)
+        }
+    }
+
+    /// The highest version of `epoch` that a request of this agent's living session may still expect.
+    var rememberedEpoch: Int64? {
+        guard let session = handle?.session, world.zookeeper.sessions[session] != nil else { return nil }
+        return highestEpochSeen
+    }
+
+    func postmasterExited() { network { [self] in wake(urgent: true) } }
+
+    func markDirty() { isDirty = true }
+
+    // MARK: The loop
+
+    func wake(urgent: Bool = false) {
+        guard isAlive else { return }
+        if isLooking {
+            looksAgain = true
+            return
+        }
+        isLooking = true
+        world.after(urgent ? world.dice.between(50_000, 400_000) : 20 * millisecond) { [self] in
+            timer { [self] in look() }
+        }
+    }
+
+    private func look() {
+        looksAgain = false
+        let runningBefore = running
+        let localBefore = world.dice.chance(50) ? node.keeper.view() : nil
+        let mustRead = isDirty || store.map { now - $0.readAt >= policy.loopWait } ?? true
+        guard let handle, handle.isConnected, isPrepared else {
+            store = nil
+            isDirty = true
+            conclude(running: runningBefore, local: localBefore)
+            return
+        }
+        guard mustRead else {
+            conclude(running: runningBefore, local: localBefore)
+            return
+        }
+        isDirty = false
+        readTree(handle) { [self] read in
+            if let read {
+                store = read
+                if let leadership = renewals.leadership, leadership.confirmed(by: read) == nil { renewals.standDown() }
+            } else {
+                store = nil
+                isDirty = true
+            }
+            conclude(running: runningBefore, local: localBefore)
+        }
+    }
+
+    private func conclude(running before: RunningEffect?, local: LocalPostgres?) {
+        let ended = finished
+        finished = []
+        var view = ClusterView(now: now, me: node.name, local: local ?? node.keeper.view())
+        view.policy = policy
+        view.coordination = coordination
+        view.store = store.flatMap { $0.session == handle?.session ? $0 : nil }
+        view.lease = renewals.lease?.view
+        view.leadership = renewals.leadership
+        view.following = following
+        view.peers = peers
+        view.upstream = upstream
+        view.running = before ?? running
+        view.finished = ended
+        view.unsettled = unsettled
+        world.weaken(&view)
+        let decision = decide(view, memory)
+        if world.options.checksPurity { world.invariants.pure(view, memory, decision) }
+        memory = decision.memory
+        let changed = lastDecision?.rule != decision.rule
+        lastDecision = decision
+        renewals.optime = view.local.sql?.written ?? renewals.optime
+        world.decided(self, decision, changed: changed)
+        if !decision.effects.isEmpty { lastEffectAt = world.now }
+        writeMember(view)
+        begin(decision)
+        isLooking = false
+        looks += 1
+        let looks = self.looks
+        if looksAgain { wake() }
+        let pause = max(decision.recheckAfter.nanoseconds, millisecond)
+        world.after(pause) { [self] in timer { [self] in if looks == self.looks { wake(urgent: true) } } }
+    }
+
+    // MARK: Reading
+
+    private func readTree(_ handle: SimHandle, _ completion: @escaping (StoreView?) -> Void) {
+        let readAt = now
+        var isDone = false
+        let once: (StoreView?) -> Void = { view in
+            guard !isDone else { return }
+            isDone = true
+            completion(view)
+        }
+        world.after(readDeadline) { [self] in timer { once(nil) } }
+        // `leader` first: sessions that are read after it and are gone prove its absence.
+        handle.read(watches: [.node(.leader)]) { [self] first in
+            guard let first else { return once(nil) }
+            var watches: Set<SimWatch> = [.members, .node(.initialize), .node(.config)]
+            if case .name(let name)? = first[.leader]?.data, let index = world.index(of: name) {
+                watches.insert(.node(.member(index)))
+            }
+            handle.read(watches: watches) { [self] second in
+                guard let second else { return once(nil) }
+                once(view(handle.session, readAt, leader: first[.leader], rest: second))
+            }
+        }
+    }
+
+    /// Short enough that a silent ZooKeeper does not keep the loop from stepping down in time.
+    private var readDeadline: Nanoseconds {
+        let patience = world.options.sessionTimeout / 8 + 100 * millisecond
+        guard renewals.leadership != nil, let lease = renewals.lease else { return patience }
+        return max(20 * millisecond, min(patience, (lease.provenUntil - lease.terms.earlyStop - now).nanoseconds))
+    }
+
+    var deadline: Nanoseconds { min(2 * second, world.options.sessionTimeout / 2) }
+
+    private func view(_ session: Int64, _ readAt: Instant, leader: SimZNode?, rest: SimTree) -> StoreView {
+        var view = StoreView(session: session, readAt: readAt)
+        if let leader, case .name(let name) = leader.data {
+            view.leader = StoreView.Leader(
+                member: name, term: Term(leader.czxid), session: leader.owner, version: leader.version)
+        }
+        if let epoch = rest[.epoch] {
+            var holder = StoreView.Epoch.Holder.nobody
+            if case .holder(let stored) = epoch.data { holder = stored }
+            view.epoch = StoreView.Epoch(version: epoch.version, zxid: epoch.mzxid, holder: holder)
+            highestEpochSeen = max(highestEpochSeen, epoch.version)
+        }
+        for other in world.nodes {
+            guard case .member(let member, let seen)? = rest[.member(other.index)]?.data else { continue }
+            view.members[other.name] = member
+            view.highestEpochVersion = max(view.highestEpochVersion, seen)
+        }
+        view.highestEpochVersion = max(view.highestEpochVersion, highestEpochSeen)
+        view.livingSessions = rest.livingSessions
+        switch rest[.initialize]?.data {
+        case nil: view.initialize = .absent
+        case .system(let system)?: view.initialize = .done(system)
+        default: view.initialize = rest[.bootstrap] == nil ? .abandoned : .inProgress
+        }
+        view.hasConfig = rest[.config] != nil
+        if case .optime(let lsn)? = rest[.status]?.data { view.optime = lsn }
+        if case .timeline(let timeline)? = rest[.history]?.data { view.historyTimeline = timeline }
+        return view
+    }
+
+    /// The leader keeps `history` up to its timeline.
+    private func writeHistory(_ handle: SimHandle, _ timeline: Timeline) {
+        guard let store, store.hasConfig, store.historyTimeline.map({ $0 < timeline }) ?? true,
+            let leadership = renewals.leadership
+        else { return }
+        let guards: [SimOperation] = [.check(.epoch, leadership.epochVersion), .check(.leader, 1)]
+        let data = SimData.timeline(timeline)
+        let write: SimOperation =
+            store.historyTimeline == nil
+            ? .create(.history, data, ephemeral: false) : .set(.history, data, expected: nil)
+        self.store?.historyTimeline = timeline
+        handle.multi(guards + [write]) { [self] _ in isDirty = true }
+    }
+
+    // MARK: The member's own record
+
+    private func writeMember(_ view: ClusterView) {
+        guard let handle, handle.isConnected, isPrepared, !isWritingMember else { return }
+        let sql = view.local.sql
+        let member = MemberView(
+            session: handle.session, reachable: true, isPrimary: view.local.isRunning && sql?.inRecovery == false,
+            isRunning: view.local.isRunning && sql != nil, nofailover: policy.nofailover,
+            clonefrom: node.index == 2 && world.options.offersClones, failoverPriority: policy.failoverPriority,
+            timeline: sql?.timeline, position: nil,
+            checkpointPending: sql?.inRecovery == false
+                && (view.local.control.map { $0.timeline < sql?.timeline ?? Timeline(0) } ?? false),
+            kept: node.showsKeeper)
+        if member.isPrimary, let timeline = sql?.timeline { writeHistory(handle, timeline) }
+        let data = SimData.member(member, epochSeen: highestEpochSeen)
+        guard data != written else { return }
+        isWritingMember = true
+        let path = SimPath.member(node.index)
+        let done: (Result<SimResult, SimFailure>) -> Void = { [self] result in
+            isWritingMember = false
+            guard self.handle === handle else { return }
+            written = (try? result.get()) == nil ? nil : data
+            if written == nil { wake() }
+        }
+        handle.read(watches: []) { tree in
+            guard let tree else { return done(.failure(SimFailure(code: .lost))) }
+            switch tree[path]?.owner {
+            case nil: handle.multi([.create(path, data, ephemeral: true)], done)
+            case handle.session?: handle.multi([.set(path, data, expected: nil)], done)
+            default: handle.multi([.delete(path, expected: nil), .create(path, data, ephemeral: true)], done)
+            }
+        }
+    }
+}

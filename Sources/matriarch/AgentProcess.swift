@@ -1,0 +1,63 @@
+import AdminAPI
+import Agent
+import AsyncHTTPClient
+import Glibc
+import Logging
+import NIOPosix
+import ServiceLifecycle
+import UnixSignals
+
+/// The agent's process: its log, its parts, its doors, its end.
+enum AgentProcess {
+    static func run(_ config: AgentConfig) async throws {
+        // Kept from ending the process; what SIGHUP asks for is not a matter of life and death.
+        signal(SIGHUP, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
+        let queue = LogQueue()
+        let logger = bootstrapLog(config.log, queue)
+        let threads = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        var client = HTTPClient.Configuration()
+        // A peer that refuses is silent now, not after its deadline.
+        client.connectionPool.retryConnectionEstablishment = false
+        let http = HTTPClient(eventLoopGroupProvider: .shared(threads), configuration: client)
+        do {
+            let assembly = try await AgentAssembly(
+                config: config, runtime: Launch.prepareRuntime(config), keeper: Launch.keeper, http: http,
+                logger: logger,
+                exit: { code in
+                    _ = queue.flush(within: .seconds(1))
+                    // No exit handlers: the ZooKeeper client's would end the session, and with it a lock.
+                    _exit(code)
+                })
+            let doors = AdminServer(board: assembly.board, listen: config.restAPI.listen, eventLoopGroup: threads, logger: logger)
+            let group = ServiceGroup(
+                configuration: ServiceGroupConfiguration(
+                    services: [
+                        .init(service: doors, successTerminationBehavior: .ignore),
+                        .init(service: assembly.service, successTerminationBehavior: .gracefullyShutdownGroup),
+                    ],
+                    gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+            try await group.run()
+            logger.info("ended")
+        } catch {
+            logger.critical("\(error)")
+            _ = queue.flush(within: .seconds(1))
+            exit(1)
+        }
+        try? await http.shutdown()
+        exit(queue.flush(within: .seconds(2)) ? 0 : 5)
+    }
+
+    private static func bootstrapLog(_ config: LogConfig, _ queue: LogQueue) -> Logger {
+        let level: Logger.Level =
+            switch config.level {
+            case .debug: .debug
+            case .info: .info
+            case .warning: .warning
+            case .error: .error
+            case .critical: .critical
+            }
+        LoggingSystem.bootstrap { _ in LineLog(level: level, queue: queue) }
+        return Logger(label: "matriarch")
+    }
+}

@@ -1,0 +1,43 @@
+import Agent
+import ArgumentParser
+import Glibc
+
+/// The daemon's command line, as contract/patroni.md 6 has it for `patroni`.
+@main
+struct Matriarch: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "matriarch",
+        abstract: "Keeps one PostgreSQL server a member of a highly available cluster, through ZooKeeper.",
+        discussion: "Reads a patroni.yml and PATRONI_* variables, runs until SIGTERM.")
+
+    @Argument(help: "The configuration: a file, or a folder of *.yml files.")
+    var configfile: String?
+
+    @Flag(help: "Print the version and end.")
+    var version = false
+
+    @Flag(help: "Check the configuration, print what is wrong, and end.")
+    var validateConfig = false
+
+    @Flag(help: "Print a configuration to begin with, and end.")
+    var generateSampleConfig = false
+
+    /// What the supervisor starts; the user's own process becomes the supervisor.
+    @Flag(help: .hidden)
+    var agentProcess = false
+
+    func run() async throws {
+        if version {
+            print("matriarch \(MatriarchVersion.own)")
+        } else if generateSampleConfig {
+            print(Launch.sample())
+        } else if validateConfig {
+            _ = Launch.load(configfile, checksDisk: true)
+        } else if agentProcess {
+            try await AgentProcess.run(Launch.load(configfile, checksDisk: false))
+        } else {
+            let config = Launch.load(configfile, checksDisk: true)
+            Launch.becomeSupervisor(configfile, config)
+        }
+    }
+}

@@ -1,0 +1,204 @@
+import AdminModel
+import Logging
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import AdminAPI
+@testable import Agent
+
+/// Over real sockets: framing, and when connections end.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct ConnectionTests {
+    private func withServer(
+        _ limits: ConnectionLimits = ConnectionLimits(), listen: HostPort = HostPort(host: "127.0.0.1", port: 0),
+        _ test: @escaping @Sendable (_ port: Int) async throws -> Void
+    ) async throws {
+        let threads = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let (ports, found) = AsyncStream.makeStream(of: Int.self)
+        let server = AdminServer(
+            responder: AdminResponder(board: TestBoard(.primary()).board), listen: listen, eventLoopGroup: threads,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), limits: limits,
+            onListening: { found.yield($0) })
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await server.run() }
+                group.addTask {
+                    for await port in ports {
+                        try await test(port)
+                        return
+                    }
+                }
+                // Ends with the test, or with the server when it could not begin.
+                try await group.next()
+                group.cancelAll()
+            }
+        } catch {
+            try await threads.shutdownGracefully()
+            throw error
+        }
+        try await threads.shutdownGracefully()
+    }
+
+    @Test(arguments: [
+        "GET /primary HTTP/1.0\r\n\r\n",
+        "GET /primary HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        "GET /primary HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        "GET /primary HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n",
+        "GET /primary HTTP/1.1\r\nHost: a\r\nConnection: CLOSE, TE\r\n\r\n",
+        // What follows is not answered.
+        "GET /primary HTTP/1.0\r\n\r\nGET /primary HTTP/1.1\r\nHost: a\r\n\r\n",
+    ])
+    func answersAndCloses(_ request: String) async throws {
+        try await withServer { port in
+            let client = try RawClient(port: port)
+            defer { client.close() }
+            try client.send(request)
+            let answer = try await client.readToEnd()
+            #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
+            #expect(answer.lowercased().contains("\r\nconnection: close\r\n"))
+            #expect(answer.contains("\r\nDate: "))
+            #expect(answer.contains("\r\nServer: Matriarch/"))
+            #expect(answer.split(separator: "HTTP/1.1 ").count == 1)
+            let body = try #require(answer.split(separator: "\r\n\r\n").last)
+            #expect(try JSONParser.parse(String(body))["role"] == "primary")
+            #expect(answer.contains("\r\nContent-Length: \(body.utf8.count)\r\n"))
+        }
+    }
+
+    @Test func bareAnswerOfHTTP10() async throws {
+        try await withServer { port in
+            let client = try RawClient(port: port)
+            defer { client.close() }
+            try client.send("OPTIONS /replica HTTP/1.0\r\n\r\n")
+            let answer = try await client.readToEnd()
+            #expect(answer.hasPrefix("HTTP/1.1 503 "))
+            #expect(answer.hasSuffix("\r\n\r\n"))
+        }
+    }
+
+    @Test func keepsAliveAndPipelines() async throws {
+        try await withServer { port in
+            let client = try RawClient(port: port)
+            defer { client.close() }
+            for _ in 0..<3 {
+                try client.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+                let answer = try await client.readAnswer()
+                #expect(answer.hasPrefix("HTTP/1.1 200 "))
+                #expect(!answer.lowercased().contains("connection: close"))
+            }
+            try client.send(
+                "HEAD /replica HTTP/1.1\r\nHost: a\r\n\r\nGET /liveness HTTP/1.1\r\nHost: a\r\n\r\n"
+                    + "GET /leader HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            #expect(try await client.readAnswer().hasPrefix("HTTP/1.1 503 "))
+            #expect(try await client.readAnswer().hasPrefix("HTTP/1.1 200 "))
+            let last = try await client.readToEnd()
+            #expect(last.hasPrefix("HTTP/1.1 200 ") && last.contains("\"role\": \"primary\""))
+        }
+    }
+
+    @Test func anErrorPageEndsTheConnectionBeforeTheBody() async throws {
+        try await withServer { port in
+            let client = try RawClient(port: port)
+            defer { client.close() }
+            try client.send("POST /switchover HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n{")
+            let answer = try await client.readToEnd()
+            #expect(answer.hasPrefix("HTTP/1.1 501 "))
+            #expect(answer.contains("Server does not support this operation"))
+        }
+    }
+
+    @Test func whatIsNoRequestGets400() async throws {
+        try await withServer { port in
+            let client = try RawClient(port: port)
+            defer { client.close() }
+            try client.send("what is this\r\n\r\n")
+            #expect(try await client.readToEnd().hasPrefix("HTTP/1.1 400 "))
+        }
+    }
+
+    @Test func slowHeadersAreCutOff() async throws {
+        var limits = ConnectionLimits()
+        limits.header = .milliseconds(400)
+        try await withServer(limits) { port in
+            for start in ["", "GET /primary HT", "GET /primary HTTP/1.1\r\nHost: a\r\nX: "] {
+                let client = try RawClient(port: port)
+                defer { client.close() }
+                try client.send(start)
+                #expect(try await client.readToEnd().isEmpty, "\(start)")
+            }
+            // Also after an answer, when the next request stays unfinished.
+            let client = try RawClient(port: port)
+            defer { client.close() }
+            try client.send("GET /primary HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(try await client.readAnswer().hasPrefix("HTTP/1.1 200 "))
+            try client.send("GET /primary HT")
+            #expect(try await client.readToEnd().isEmpty)
+        }
+    }
+
+    @Test func idleConnectionsAreClosed() async throws {
+        var limits = ConnectionLimits()
+        limits.idle = .milliseconds(300)
+        try await withServer(limits) { port in
+            let client = try RawClient(port: port)
+            defer { client.close() }
+            try client.send("GET /primary HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(try await client.readAnswer().hasPrefix("HTTP/1.1 200 "))
+            #expect(try await client.readToEnd().isEmpty)
+        }
+    }
+
+    @Test func longRequestLinesAndHeadersAreRefused() async throws {
+        try await withServer { port in
+            for request in [
+                "GET /" + String(repeating: "a", count: 200_000),
+                "GET / HTTP/1.1\r\nHost: a\r\nX: " + String(repeating: "a", count: 200_000),
+            ] {
+                let client = try RawClient(port: port)
+                defer { client.close() }
+                // The server may have closed before all of it was sent.
+                try? client.send(request)
+                #expect(try await !client.readToEnd().contains(" 200 "))
+            }
+        }
+    }
+
+    @Test func connectionsAreLimited() async throws {
+        var limits = ConnectionLimits()
+        limits.connections = 1
+        try await withServer(limits) { port in
+            let first = try RawClient(port: port)
+            try first.send("GET /primary HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(try await first.readAnswer().hasPrefix("HTTP/1.1 200 "))
+            let second = try RawClient(port: port)
+            defer { second.close() }
+            try second.send("GET /primary HTTP/1.1\r\nHost: a\r\n\r\n")
+            try first.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(try await first.readAnswer().hasPrefix("HTTP/1.1 200 "))
+            first.close()
+            #expect(try await second.readAnswer().hasPrefix("HTTP/1.1 200 "))
+        }
+    }
+
+    @Test(arguments: ["*", "", "127.0.0.1,127.0.0.2", "0.0.0.0"])
+    func addresses(_ host: String) async throws {
+        try await withServer(listen: HostPort(host: host, port: 0)) { port in
+            let client = try RawClient(port: port)
+            defer { client.close() }
+            try client.send("GET /primary HTTP/1.0\r\n\r\n")
+            #expect(try await client.readToEnd().hasPrefix("HTTP/1.1 200 "))
+        }
+    }
+
+    @Test func aTakenPortIsNamed() async throws {
+        try await withServer { port in
+            let error = await #expect(throws: AdminServerError.self) {
+                try await withServer(listen: HostPort(host: "127.0.0.1", port: port)) { _ in }
+            }
+            #expect(error?.code == .cannotListen)
+            #expect(
+                error?.description
+                    == "restapi.listen: cannot listen on port \(port) of 127.0.0.1: Address already in use")
+        }
+    }
+}
