@@ -39,7 +39,8 @@ public struct AgentAssembly: Sendable {
         let server = LocalServer(
             installation: installation, majorVersion: try await installation.majorVersion(),
             config: ServerConfig(
-                dataDirectory: FilePath(config.postgresql.dataDir), configDirectory: FilePath(config.postgresql.configDir),
+                dataDirectory: FilePath(config.postgresql.dataDir),
+                configDirectory: FilePath(config.postgresql.configDir),
                 baseName: postgres.configBaseName, customConf: postgres.customConf),
             settings: settings, keeper: keeper, me: me, logger: logger)
         let peers = PeerClient(client: http)
@@ -94,7 +95,8 @@ public struct AgentAssembly: Sendable {
             board: board, logger: logger)
         let loop = AgentLoop(
             me: me, settings: settings, sessions: sessions, reader: reader, guardian: guardian, observer: observer,
-            runner: runner, latest: latest, publisher: publisher, wakeup: wakeup, logger: logger)
+            runner: runner, latest: latest, publisher: publisher, wakeup: wakeup, exit: exit,
+            logger: logger)
         self.board = board
         service = AgentService(
             keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, runner: runner, server: server,
@@ -107,7 +109,8 @@ public struct AgentAssembly: Sendable {
             _ = try layout.member(config.name)
             return layout
         } catch {
-            throw StartRefused("scope '\(config.scope)', name '\(config.name)': not usable as a ZooKeeper path: \(error)")
+            throw StartRefused(
+                "scope '\(config.scope)', name '\(config.name)': not usable as a ZooKeeper path: \(error)")
         }
     }
 

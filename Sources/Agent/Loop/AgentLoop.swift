@@ -17,19 +17,23 @@ actor AgentLoop {
     private let publisher: Publisher
     private let wakeup: Wakeup
     private let log: DecisionLog
+    /// Ends the process with a code, PostgreSQL left as it is.
+    private let exit: @Sendable (Int32) -> Void
     private let logger: Logger
 
     private var memory = DecisionMemory()
     /// Effects that ended and that no decision has seen yet.
     private var unseen: [FinishedEffect] = []
+    private var hasConfiguration = false
     private var treeReadAt: Instant?
     private var treeIsKnown = false
 
     init(
         me: MemberID, settings: ClusterSettings, sessions: SessionOwner, reader: ClusterReader, guardian: LeaseGuard,
         observer: LocalObserver, runner: EffectRunner, latest: Latest, publisher: Publisher, wakeup: Wakeup,
-        logger: Logger
+        exit: @escaping @Sendable (Int32) -> Void, logger: Logger
     ) {
+        self.exit = exit
         self.me = me
         self.settings = settings
         self.sessions = sessions
@@ -124,10 +128,24 @@ actor AgentLoop {
         guard let document = tree.config, let zxid = tree.configZxid,
             let dynamic = settings.apply(document, zxid: zxid)
         else { return }
+        refuseWhatCannotBeDone(dynamic)
         guardian.setLoopWait(.seconds(dynamic.values.loopWait))
         for rejection in dynamic.rejected {
             logger.warning("dynamic configuration: \(rejection); the last accepted value stays in force")
         }
         for notice in dynamic.notices { logger.info("dynamic configuration: \(notice)") }
+    }
+
+    /// Found at start: no part in this cluster. Set later: said aloud, since a primary is not given up for it.
+    private func refuseWhatCannotBeDone(_ dynamic: DynamicConfig) {
+        let keys = dynamic.notYetSupported + dynamic.rejected.filter(\.refusesStart).map(\.key.description)
+        defer { hasConfiguration = true }
+        guard !keys.isEmpty else { return }
+        let what = keys.map { "\($0) is not yet supported" }.joined(separator: ", ")
+        guard hasConfiguration else {
+            logger.critical("the cluster's configuration cannot be followed: \(what); PostgreSQL is untouched")
+            return exit(1)
+        }
+        logger.error("the cluster's configuration is not followed: \(what)")
     }
 }
