@@ -36,7 +36,10 @@ extension SimWorld {
         case .nodeFromServer, .nodeFromStore, .peers, .isolation, .followerCut, .leaderIsolated, .leaderChange,
             .lostReplies, .slowNetwork:
             beginNetwork(fault, target)
-        case .leaderDeleted: zookeeper.commitByThirdParty([.delete(.leader, expected: nil)])
+        case .leaderDeleted:
+            // Sometimes with a crash: processes are left and nobody, or another, holds the lock.
+            if fault.other > 3 { target?.postgres.killPostmaster() }
+            zookeeper.commitByThirdParty([.delete(.leader, expected: nil)])
         case .initializeDeleted:
             // Without a leader this asks for a new cluster wherever a directory is empty.
             if zookeeper.tree[.leader] == nil { return }
