@@ -41,8 +41,8 @@ extension SimWorld {
             if fault.other > 3 { target?.postgres.killPostmaster() }
             zookeeper.commitByThirdParty([.delete(.leader, expected: nil)])
         case .initializeDeleted:
-            // Without a leader this asks for a new cluster wherever a directory is empty.
-            if zookeeper.tree[.leader] == nil { return }
+            // Where a directory is empty this may ask for a new cluster, by contract: not what is looked for here.
+            if zookeeper.tree[.leader] == nil || nodes.contains(where: { $0.postgres.contents != .ready }) { return }
             zookeeper.commitByThirdParty([.delete(.initialize, expected: nil)])
         case .epochDeleted: zookeeper.commitByThirdParty([.delete(.epoch, expected: nil)])
         case .legacyLock:
