@@ -1,9 +1,5 @@
 /// Rules of a member while another holds the lock (contract 4.5, 4.12).
 let replicaRules: [Rule] = [
-    Rule("replica.remains", "Processes of a dead PostgreSQL are still being ended.") { s in
-        guard s.otherLeader != nil, s.local.process == .remains else { return nil }
-        return Conclusion("waiting for the last processes of PostgreSQL", recheckAfter: .milliseconds(100))
-    },
     Rule("replica.clone", "No data here: clone the leader, or a member that offers itself.") { s in
         guard let leader = s.otherLeader, s.local.directory == .empty else { return nil }
         return s.clone(from: leader, because: "trying to bootstrap from")
@@ -152,7 +148,12 @@ extension Situation {
 
     /// A clone of a member that offers itself, else of the leader; the directory that is here is moved aside, not deleted.
     func clone(from leader: StoreView.Leader, because reason: String) -> Conclusion {
-        let offering = others.first { $0.view.clonefrom && $0.view.isRunning && $0.name != leader.member }
+        // A copy of what has itself not come over to the leader's timeline would have to be made again.
+        let timeline = store?.members[leader.member]?.timeline
+        let offering = others.first {
+            $0.view.clonefrom && $0.view.isRunning && $0.name != leader.member
+                && (timeline == nil || $0.view.timeline == timeline)
+        }
         let source = offering?.name ?? leader.member
         guard offering != nil || store?.members[leader.member]?.isPrimary == true else {
             return Conclusion("waiting for leader to bootstrap", recheckAfter: .seconds(1))

@@ -29,6 +29,15 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
     /// Strikes when the next lock is taken after `at`, within moments: bad times are where the bugs are.
     public var isTrap = false
 
+    public init(kind: Kind, at: Int64, duration: Int64, target: Int, other: Int, isTrap: Bool = false) {
+        self.kind = kind
+        self.at = at
+        self.duration = duration
+        self.target = target
+        self.other = other
+        self.isTrap = isTrap
+    }
+
     public var description: String {
         let who = target < 0 ? "leader" : "n\(target + 1)"
         let when = isTrap ? "at the first lock after" : "at"

@@ -36,10 +36,13 @@ extension SimWorld {
         case .nodeFromServer, .nodeFromStore, .peers, .isolation, .followerCut, .leaderIsolated, .leaderChange,
             .lostReplies, .slowNetwork:
             beginNetwork(fault, target)
-        case .leaderDeleted: zookeeper.commitByThirdParty([.delete(.leader, expected: nil)])
+        case .leaderDeleted:
+            // Sometimes with a crash: processes are left and nobody, or another, holds the lock.
+            if fault.other > 3 { target?.postgres.killPostmaster() }
+            zookeeper.commitByThirdParty([.delete(.leader, expected: nil)])
         case .initializeDeleted:
-            // Without a leader this asks for a new cluster wherever a directory is empty.
-            if zookeeper.tree[.leader] == nil { return }
+            // Where a directory is empty this may ask for a new cluster, by contract: not what is looked for here.
+            if zookeeper.tree[.leader] == nil || nodes.contains(where: { $0.postgres.contents != .ready }) { return }
             zookeeper.commitByThirdParty([.delete(.initialize, expected: nil)])
         case .epochDeleted: zookeeper.commitByThirdParty([.delete(.epoch, expected: nil)])
         case .legacyLock:

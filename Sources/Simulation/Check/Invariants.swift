@@ -6,6 +6,8 @@ final class Invariants {
     private var lastTerm: Int64 = 0
     /// First acknowledgement on each timeline, by identity.
     private var firstAcknowledged: [Int: Nanoseconds] = [:]
+    func wasMade(_ system: String) -> Bool { clusters.contains(system) }
+
     /// System identifiers that stood in `initialize`.
     private var clusters: Set<String> = []
     private var creators: [UInt32: Int] = [:]
@@ -42,9 +44,10 @@ final class Invariants {
         if postgres.isWritable { violated("the directory of a writable server is replaced") }
     }
 
-    func cloned(_ node: Int, over contents: SimPostgres.Contents, from source: SimPostgres) {
+    func cloned(_ node: Int, over contents: SimPostgres.Contents) {
         let postgres = world.nodes[node].postgres
-        if contents == .ready, postgres.isPrefix(of: source) {
+        guard contents == .ready, let primary = world.nodes.first(where: { $0.postgres.isWritable }) else { return }
+        if postgres.isPrefix(of: primary.postgres) {
             violated("sound data of \(world.nodes[node].name) are replaced by a clone")
         }
     }

@@ -18,8 +18,6 @@ public enum Weakness: String, Sendable, CaseIterable {
     case renewUnchecked
     /// Replacing one's own older lock in two transactions.
     case deleteThenCreate
-    /// A transaction whose reply was lost counts as done.
-    case assumeSuccess
     /// An absent lock proves that nobody leads.
     case absenceUnproved
     /// Each promotion takes the number after its own timeline's, whoever may have used it before: two histories of one

@@ -223,7 +223,14 @@ public final class SimWorld {
         }
         guard zookeeper.tree[.leader]?.data == .name(primary.name) else { return "\(primary.name) has no lock" }
         for node in nodes where node !== primary {
-            guard let agent = node.agent, let rule = agent.lastDecision?.rule else { return "\(node.name) has no agent" }
+            // What it made of an interrupted bootstrap is not this cluster, and never was: a person decides.
+            let isStranger =
+                node.postgres.contents == .ready && !invariants.wasMade(node.postgres.systemIdentifier)
+            guard let agent = node.agent, let rule = agent.lastDecision?.rule else {
+                if isStranger { continue }
+                return "\(node.name) has no agent"
+            }
+            if isStranger { continue }
             let streams = node.postgres.isStreaming && node.postgres.upstream == primary.index
             if streams, node.postgres.isPrefix(of: primary.postgres) { continue }
             if isExcused(node, rule, primary) { continue }
