@@ -125,6 +125,10 @@ struct LockEffects: Sendable {
     }
 
     func prepareTree(above highest: Int64) async throws(EffectFailure) {
+        guard highest <= LockTransactions.highestLift else {
+            throw EffectFailure(
+                "\(layout.epoch) is gone and was at version \(highest): no transaction can lift it so far")
+        }
         let (session, _) = try session()
         defer { sessions.markDirty() }
         do throws(ZooKeeperError) {
