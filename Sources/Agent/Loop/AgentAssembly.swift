@@ -66,14 +66,17 @@ public struct AgentAssembly: Sendable {
         let latest = Latest()
         let lock = LockEffects(
             layout: layout, transactions: transactions, sessions: sessions, guardian: guardian, keeper: keeper)
+        // Its own connection: a question of REST's that misses its short deadline does not cost the loop its heartbeat.
+        let doorMonitor = PostgresMonitor(
+            info: { server.superuserConnection(applicationName: "Matriarch restapi") }, logger: logger)
         let board = StatusBoard(
             server: { age, deadline in
                 guard let pid = keeper.lastStatus?.postmasterPID else { return nil }
-                return await monitor.status(postmaster: pid, maxAge: age, deadline: deadline)
+                return await doorMonitor.status(postmaster: pid, maxAge: age, deadline: deadline)
             },
             read: {
                 guard let session = sessions.session else { throw ZooKeeperError(.connectionLoss) }
-                return try await reader.read(session, deadline: .seconds(2))
+                return try await reader.read(session, deadline: .milliseconds(700))
             },
             servesWrites: { guardian.mayServeWrites(at: $0) })
         let runner = EffectRunner(

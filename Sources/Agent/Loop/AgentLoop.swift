@@ -20,6 +20,8 @@ actor AgentLoop {
     private let logger: Logger
 
     private var memory = DecisionMemory()
+    /// Effects that ended and that no decision has seen yet.
+    private var unseen: [FinishedEffect] = []
     private var treeReadAt: Instant?
     private var treeIsKnown = false
 
@@ -51,13 +53,17 @@ actor AgentLoop {
 
     /// One view, one decision. Returns the longest time until the next.
     private func look() async -> Duration {
+        var effects = runner.take()
+        effects.finished = unseen + effects.finished
+        unseen = effects.finished
         await readTree()
         guard let local = await observer.observe() else {
             log.note("waiting for the keeper")
             return .milliseconds(100)
         }
         latest.local = local
-        let view = view(of: local)
+        unseen = []
+        let view = view(of: local, effects)
         let decision = decide(view, memory)
         memory = decision.memory
         log.note(decision, view)
@@ -66,9 +72,9 @@ actor AgentLoop {
         return decision.recheckAfter
     }
 
-    private func view(of local: LocalPostgres) -> ClusterView {
-        // In this order: what an effect did is in the observation before its end is taken note of.
-        let finished = runner.takeFinished()
+    private func view(
+        of local: LocalPostgres, _ effects: (running: RunningEffect?, finished: [FinishedEffect], unsettled: Bool)
+    ) -> ClusterView {
         var view = ClusterView(now: Instant.now, me: me, policy: settings.policy, local: local)
         view.coordination = sessions.coordination
         view.lease = guardian.lease.map(LeaseView.init)
@@ -77,9 +83,9 @@ actor AgentLoop {
         view.following = latest.following
         view.peers = latest.peers
         view.upstream = latest.upstream
-        view.running = runner.running
-        view.finished = finished
-        view.unsettled = runner.unsettled
+        view.running = effects.running
+        view.finished = effects.finished
+        view.unsettled = effects.unsettled
         return view
     }
 
