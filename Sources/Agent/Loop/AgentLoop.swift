@@ -95,6 +95,7 @@ actor AgentLoop {
 
     /// Reads the tree when a watch, a session or a transaction of ours says so, and at the slowest each `loop_wait`.
     private func readTree() async {
+        if guardian.nodeMissing { sessions.repair() }
         let policy = settings.policy
         let isDue = treeReadAt.map { Instant.now - $0 >= policy.loopWait } ?? true
         guard sessions.takeDirty() || isDue || !treeIsKnown else { return }
