@@ -88,7 +88,12 @@ if !coreOnly {
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
-        .testTarget(name: "AgentTests", dependencies: ["Agent", "AdminModel", "HACore", "ZooKeeper", "Support", log]),
+        .testTarget(
+            name: "AgentTests",
+            dependencies: [
+                "Agent", "AdminModel", "HACore", "ZooKeeper", "LibPQ", "PostgresControl", "Support", log, system,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ]),
         .testTarget(
             name: "AdminAPITests",
             dependencies: [
