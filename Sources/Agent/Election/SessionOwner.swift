@@ -155,7 +155,9 @@ final class SessionOwner: Sendable {
                 guard let id = session.connection?.session else { throw ZooKeeperError(.connectionLoss) }
                 let deadline = Duration.seconds(2)
                 if !state.withLockedValue({ $0.isAdmitted }) {
-                    if let (data, _) = try await session.get(try layout.member(me), deadline: deadline) { await admit(data) }
+                    if let (data, _) = try await session.get(try layout.member(me), deadline: deadline) {
+                        await admit(data)
+                    }
                     state.withLockedValue { $0.isAdmitted = true }
                 }
                 for parent in [layout.members, layout.leases] {

@@ -22,7 +22,7 @@ let candidacyRules: [Rule] = [
     },
     Rule("candidate.starting", "The standby does not answer yet.") { s in
         guard case .nobody = s.holder, s.local.isRunning, s.local.sql == nil else { return nil }
-        return Conclusion("Still starting up as a standby.", recheckAfter: .milliseconds(25))
+        return Conclusion("Still starting up as a standby.", recheckAfter: s.startingPause)
     },
     Rule("candidate.not-running", "Without a running standby there is nothing to race with.") { s in
         guard case .nobody = s.holder, !s.local.isRunning else { return nil }

@@ -66,8 +66,9 @@ let replicaRules: [Rule] = [
         switch Divergence(s.local, upstream: upstream) {
         case .sound: return nil
         case .unknownEnd(let timeline):
-            // Without pg_rewind its end is found by starting it read-only (rulings, Lock 11).
-            guard s.canRewind else { return nil }
+            // Without pg_rewind its end is found by starting it read-only (rulings, Lock 11); nor is it replaced by a
+            // clone before that, because a rewind failed: it may be sound.
+            guard s.canRewind, s.failures(of: "rewind") < 3 else { return nil }
             what = "crashed as a primary on timeline \(timeline), \(leader.member) is on \(upstream.timeline)"
         case .diverged(let own, let fork, let timeline):
             what =
@@ -107,15 +108,16 @@ let replicaRules: [Rule] = [
             "starting as a secondary of \(leader.member)", .follow(leader.member, leader.term),
             .start(as: .standby, term: nil))
     },
-    Rule("replica.starting", "The standby does not answer yet.") { s in
-        guard s.otherLeader != nil, s.local.isRunning, s.local.sql == nil else { return nil }
-        return Conclusion("Still starting up as a standby.", recheckAfter: .milliseconds(50))
-    },
-    Rule("replica.retarget", "The standby does not follow this leader in this term yet.") { s in
+    Rule("replica.retarget", "The standby does not follow this leader in this term yet; before it is consistent it may need to.") {
+        s in
         guard let leader = s.otherLeader, s.local.isRunning,
             s.view.following != Following(member: leader.member, term: leader.term), s.ready("follow")
         else { return nil }
         return Conclusion("following new leader \(leader.member)", .follow(leader.member, leader.term))
+    },
+    Rule("replica.starting", "The standby does not answer yet.") { s in
+        guard s.otherLeader != nil, s.local.isRunning, s.local.sql == nil else { return nil }
+        return Conclusion("Still starting up as a standby.", recheckAfter: s.startingPause)
     },
     Rule("replica.kick", "A standby that does not stream is woken from its sleep between tries, ever more rarely.") { s in
         guard let leader = s.otherLeader, s.local.isRunning, let sql = s.local.sql, !sql.streaming else { return nil }
