@@ -2,7 +2,9 @@
 struct QueryParameters: Sendable {
     private(set) var pairs: [(name: String, value: String)] = []
 
-    init(_ text: some StringProtocol = "") {
+    init() {}
+
+    init(_ text: some StringProtocol) {
         for part in text.split(separator: "&") {
             let sides = part.split(separator: "=", maxSplits: 1)
             guard sides.count == 2 else { continue }

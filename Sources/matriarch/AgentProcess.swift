@@ -29,7 +29,9 @@ enum AgentProcess {
                     // No exit handlers: the ZooKeeper client's would end the session, and with it a lock.
                     _exit(code)
                 })
-            let doors = AdminServer(board: assembly.board, listen: config.restAPI.listen, eventLoopGroup: threads, logger: logger)
+            let doors = AdminServer(
+                board: assembly.board, listen: config.restAPI.listen,
+                extraHeaders: config.restAPI.httpExtraHeaders, eventLoopGroup: threads, logger: logger)
             let group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(
                     services: [

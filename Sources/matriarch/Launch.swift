@@ -14,7 +14,11 @@ enum Launch {
             if checksDisk {
                 let problems = ConfigValidator.checkDisk(
                     loaded.config, searchPath: environment["PATH"] ?? "", source: path ?? "environment")
-                if !problems.isEmpty { fail(problems.map(\.description)) }
+                let asked = DynamicConfig(document: loaded.config.bootstrap.dcs ?? [:], local: loaded.config.postgresql)
+                let unsupported = asked.notYetSupported.map {
+                    "\(path ?? "environment"): bootstrap.dcs.\($0): true is not yet supported: must be false or left out"
+                }
+                if !problems.isEmpty || !unsupported.isEmpty { fail(problems.map(\.description) + unsupported) }
                 for notice in loaded.notices { complain("\(notice)") }
             }
             return loaded.config
@@ -51,7 +55,10 @@ enum Launch {
     }
 
     /// The programs of one version lie side by side.
-    static var own: FilePath { FilePath((try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]) }
+    static var own: FilePath {
+        FilePath(
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0])
+    }
     static var keeper: FilePath { own.removingLastComponent().appending("matriarch-keeper") }
 
     static func sample() -> String {

@@ -1,7 +1,9 @@
 import AdminModel
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import ServiceLifecycle
 import Testing
 
 @testable import AdminAPI
@@ -11,7 +13,7 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(2))) struct ConnectionTests {
     private func withServer(
         _ limits: ConnectionLimits = ConnectionLimits(), listen: HostPort = HostPort(host: "127.0.0.1", port: 0),
-        _ test: @escaping @Sendable (_ port: Int) async throws -> Void
+        listeners: Int = 1, _ test: @escaping @Sendable (_ port: Int) async throws -> Void
     ) async throws {
         let threads = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let (ports, found) = AsyncStream.makeStream(of: Int.self)
@@ -23,9 +25,10 @@ import Testing
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await server.run() }
                 group.addTask {
+                    var running = 0
                     for await port in ports {
-                        try await test(port)
-                        return
+                        running += 1
+                        if running == listeners { return try await test(port) }
                     }
                 }
                 // Ends with the test, or with the server when it could not begin.
@@ -93,6 +96,36 @@ import Testing
             #expect(try await client.readAnswer().hasPrefix("HTTP/1.1 200 "))
             let last = try await client.readToEnd()
             #expect(last.hasPrefix("HTTP/1.1 200 ") && last.contains("\"role\": \"primary\""))
+        }
+    }
+
+    @Test func aClientThatEndsItsSideIsAnswered() async throws {
+        try await withServer { port in
+            let client = try RawClient(port: port)
+            defer { client.close() }
+            try client.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            client.finishSending()
+            #expect(try await client.readToEnd().hasPrefix("HTTP/1.1 200 "))
+        }
+    }
+
+    @Test func manyClientsAtOnce() async throws {
+        try await withServer { port in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<40 {
+                    group.addTask {
+                        let client = try RawClient(port: port)
+                        defer { client.close() }
+                        for _ in 0..<5 {
+                            try client.send("GET /patroni HTTP/1.1\r\nHost: a\r\n\r\n")
+                            #expect(try await client.readAnswer().hasPrefix("HTTP/1.1 200 "))
+                        }
+                        try client.send("OPTIONS /primary HTTP/1.0\r\n\r\n")
+                        #expect(try await client.readToEnd().hasPrefix("HTTP/1.1 200 "), "\(number)")
+                    }
+                }
+                try await group.waitForAll()
+            }
         }
     }
 
@@ -180,7 +213,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["*", "", "127.0.0.1,127.0.0.2", "0.0.0.0"])
+    @Test(arguments: ["*", "", "127.0.0.1,*", "0.0.0.0"])
     func addresses(_ host: String) async throws {
         try await withServer(listen: HostPort(host: host, port: 0)) { port in
             let client = try RawClient(port: port)
@@ -188,6 +221,45 @@ import Testing
             try client.send("GET /primary HTTP/1.0\r\n\r\n")
             #expect(try await client.readToEnd().hasPrefix("HTTP/1.1 200 "))
         }
+    }
+
+    @Test func severalHostsShareThePort() async throws {
+        let free = NIOLockedValueBox(0)
+        try await withServer { port in free.withLockedValue { $0 = port } }
+        let port = free.withLockedValue { $0 }
+        try await withServer(listen: HostPort(host: "127.0.0.1, 127.0.0.2", port: port), listeners: 2) { _ in
+            for host in ["127.0.0.1", "127.0.0.2"] {
+                let client = try RawClient(port: port, host: host)
+                defer { client.close() }
+                try client.send("GET /primary HTTP/1.0\r\n\r\n")
+                #expect(try await client.readToEnd().hasPrefix("HTTP/1.1 200 "), "\(host)")
+            }
+        }
+    }
+
+    @Test func aShutdownClosesIdleConnections() async throws {
+        let threads = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let quiet = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let (ports, found) = AsyncStream.makeStream(of: Int.self)
+        let server = AdminServer(
+            responder: AdminResponder(board: TestBoard(.primary()).board),
+            listen: HostPort(host: "127.0.0.1", port: 0), eventLoopGroup: threads, logger: quiet,
+            limits: ConnectionLimits(), onListening: { found.yield($0) })
+        let services = ServiceGroup(configuration: .init(services: [server], logger: quiet))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await services.run() }
+            for await port in ports {
+                let client = try RawClient(port: port)
+                defer { client.close() }
+                try client.send("GET /primary HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try await client.readAnswer().hasPrefix("HTTP/1.1 200 "))
+                await services.triggerGracefulShutdown()
+                #expect(try await client.readToEnd().isEmpty)
+                break
+            }
+            try await group.waitForAll()
+        }
+        try await threads.shutdownGracefully()
     }
 
     @Test func aTakenPortIsNamed() async throws {

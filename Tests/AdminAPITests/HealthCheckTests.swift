@@ -1,5 +1,6 @@
 import AdminModel
 import HACore
+import PostgresControl
 import Testing
 
 @testable import AdminAPI
@@ -113,6 +114,11 @@ import Testing
         scene = .primary()
         scene.status.isBootstrapping = true
         #expect(code("/primary", scene) == 503)
+        #expect(code("/leader", scene) == 200)
+
+        scene = .primary()
+        scene.status.state = .stopping
+        #expect(code("/primary", scene) == 503, "clients should not come any more")
         #expect(code("/leader", scene) == 200)
 
         scene = .replica()

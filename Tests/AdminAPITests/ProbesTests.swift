@@ -1,5 +1,6 @@
 import AdminModel
 import HACore
+import PostgresControl
 import Testing
 
 @testable import AdminAPI

@@ -8,6 +8,8 @@ struct RawClient: Sendable {
     }
 
     private let descriptor: Int32
+    /// A queue of its own: reads that block in the shared pool would keep the server's tasks from running.
+    private let queue = DispatchQueue(label: "raw-client")
 
     /// - Parameter host: a numeric IPv4 address.
     init(port: Int, host: String = "127.0.0.1") throws {
@@ -33,12 +35,15 @@ struct RawClient: Sendable {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
             let sent = bytes.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             guard sent > 0 else { throw Failure(description: "send: \(String(cString: strerror(errno)))") }
             bytes = bytes.dropFirst(sent)
         }
     }
+
+    /// Ends this side of the stream: the server sees its end and can still answer.
+    func finishSending() { _ = shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// All that comes until the server closes.
     func readToEnd() async throws -> String {
@@ -83,7 +88,7 @@ struct RawClient: Sendable {
 
     private func offThePool<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
-            DispatchQueue.global().async { continuation.resume(with: Result(catching: work)) }
+            queue.async { continuation.resume(with: Result(catching: work)) }
         }
     }
 }

@@ -3,6 +3,7 @@ import HACore
 import Hummingbird
 import HummingbirdTesting
 import NIOConcurrencyHelpers
+import PostgresControl
 import Testing
 
 @testable import AdminAPI

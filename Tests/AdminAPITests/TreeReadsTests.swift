@@ -1,3 +1,4 @@
+import AdminModel
 import NIOConcurrencyHelpers
 import Testing
 

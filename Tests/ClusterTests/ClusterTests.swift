@@ -103,3 +103,12 @@ func expectOnePrimary(_ history: WriteHistory, _ words: String, sourceLocation: 
     let violations = TwoPrimariesCheck.violations(history.acknowledged)
     #expect(violations.isEmpty, "two writable primaries", sourceLocation: sourceLocation)
 }
+
+/// Watches that something stays true for a while: for what must *not* happen, where no event ends the wait.
+func stays(_ words: String, for duration: Duration, _ property: () async throws -> Bool) async throws {
+    let end = ContinuousClock.now + duration
+    repeat {
+        guard try await property() else { throw SupportError("did not stay: \(words)") }
+        try await Task.sleep(for: .milliseconds(50))
+    } while ContinuousClock.now < end
+}

@@ -1,4 +1,5 @@
 import AdminModel
+import Foundation
 import Logging
 import Support
 import ZooKeeper
@@ -67,13 +68,6 @@ struct ClusterTree {
         try await session.delete(try path(name), expecting: .any, deadline: Self.deadline)
     }
 
-    /// Changes one key of the dynamic configuration; nil removes it.
-    func configure(_ key: String, _ value: JSONValue?) async throws {
-        var config = try await object("config")
-        config[key] = value
-        try await set("config", config.text(.compact))
-    }
-
     /// Every znode of the cluster with its text, for searches.
     func everything() async throws -> [(name: String, text: String)] {
         var found: [(String, String)] = []
@@ -89,4 +83,23 @@ struct ClusterTree {
     }
 
     private func path(_ name: String) throws -> ZNodePath { try ZNodePath("\(root)/\(name)") }
+}
+
+extension TestCluster {
+    /// Changes one key of the dynamic configuration, nil removes it, and waits until every member has taken it over:
+    /// it then stands in the copy in the data directory.
+    func configure(_ key: String, _ value: JSONValue?) async throws {
+        try await ClusterTree.with(self) { tree in
+            var config = try await tree.object("config")
+            config[key] = value
+            try await tree.set("config", config.text(.compact))
+        }
+        for node in nodes {
+            try await eventually("\(node.name) takes \(key) over", within: AgentCommand.deadline()) {
+                let copy = try? String(contentsOfFile: "\(node.dataDirectory)/patroni.dynamic.json", encoding: .utf8)
+                guard let copy, let shown = try? JSONParser.parse(copy).asObject else { return false }
+                return shown[key] == value
+            }
+        }
+    }
 }

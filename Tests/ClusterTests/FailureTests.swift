@@ -28,13 +28,7 @@ extension ClusterTests {
 
         @Test func killOfThePrimaryFailsOverWithoutStartTime() async throws {
             let (cluster, before) = try await SharedCluster.whole()
-            try await ClusterTree.with(cluster) { try await $0.configure("primary_start_timeout", 0) }
-            for node in cluster.nodes {
-                try await eventually("\(node.name) knows the new setting") {
-                    let answer = try? await HTTPProbe.send("GET", "/config", port: node.restPort)
-                    return answer?.body.contains("primary_start_timeout") == true
-                }
-            }
+            try await cluster.configure("primary_start_timeout", 0)
             let writer = try await AcknowledgedWriter(cluster, leader: before.leader)
             writer.start()
             try await writer.progress()
@@ -49,10 +43,8 @@ extension ClusterTests {
             report("asynchronous: \(history.lost(present: present).count) acknowledged rows lost")
             #expect(history.invented(present: present).isEmpty)
             #expect(before.leader.logText(since: log).contains("stopped PostgreSQL to fail over after a crash"))
-            try await ClusterTree.with(cluster) { tree in
-                try await tree.configure("primary_start_timeout", nil)
-                try await expectHistory(tree, after)
-            }
+            try await cluster.configure("primary_start_timeout", nil)
+            try await ClusterTree.with(cluster) { try await expectHistory($0, after) }
         }
 
         /// The last entry of `history` names the fork and the new leader, in the order that others read.

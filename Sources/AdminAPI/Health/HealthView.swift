@@ -54,6 +54,8 @@ struct HealthView: Sendable {
     /// A busy primary that misses the short deadline of this one question stays what it said last: only the end of its
     /// postmaster makes it anything else, and nobody else could serve in its place.
     var servesWrites: Bool {
+        // On its way down it refuses new connections while it still answers on ours.
+        if status?.state == .stopping { return false }
         if let server { return !server.sql.inRecovery }
         guard let local = status?.local, local.isRunning else { return false }
         return local.sql?.inRecovery == false

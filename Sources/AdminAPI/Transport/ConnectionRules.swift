@@ -108,7 +108,8 @@ final class ConnectionRules: ChannelDuplexHandler {
             let written = promise ?? context.eventLoop.makePromise()
             let isLast = isLastAnswer
             let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-            written.futureResult.whenComplete { _ in
+            // When it fails, the channel is closing already.
+            written.futureResult.whenSuccess {
                 let (rules, context) = bound.value
                 rules.answered(isLast: isLast, context)
             }

@@ -30,6 +30,12 @@ public struct DynamicConfig: Sendable {
     /// Numbers that were moved into their bounds, unknown keys.
     public var notices: [ConfigNotice]
 
+    /// What the document asks for and this version cannot do yet, by key: running on as if it were not asked for would
+    /// break what its users rely on.
+    public var notYetSupported: [String] {
+        (values.synchronousMode ? ["synchronous_mode"] : []) + (values.pause ? ["pause"] : [])
+    }
+
     /// `rejected` as shown to people: reasons by key.
     public var rejectedJSON: JSONObject {
         JSONObject(rejected.map { ($0.key.description, .string($0.reason)) })

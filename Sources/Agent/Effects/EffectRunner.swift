@@ -25,16 +25,13 @@ final class EffectRunner: Sendable {
         self.logger = logger
     }
 
-    var running: RunningEffect? { state.withLockedValue { $0.running } }
-
-    /// A change of the lock has an unknown outcome.
-    var unsettled: Bool { state.withLockedValue { $0.unsettled } }
-
-    /// Effects that ended since the last call.
-    func takeFinished() -> [FinishedEffect] {
+    /// What runs, what ended since the last call, and whether a change of the lock has an unknown outcome.
+    ///
+    /// To be taken before anything else is looked at: what an ended effect did is then part of the view.
+    func take() -> (running: RunningEffect?, finished: [FinishedEffect], unsettled: Bool) {
         state.withLockedValue { state in
             defer { state.finished = [] }
-            return state.finished
+            return (state.running, state.finished, state.unsettled)
         }
     }
 

@@ -61,7 +61,7 @@ struct LockEffects: Sendable {
             session,
             transactions.acquire(
                 epoch: Version(counted: epochVersion), sync: syncVersion, session: id, nonce: Self.nonce()))
-        try lead(epoch: results[0].stat, leader: results[2].stat?.czxid)
+        try lead(id, epoch: results[0].stat, leader: results[2].stat?.czxid)
     }
 
     func replace(epochVersion: Int64) async throws(EffectFailure) {
@@ -69,22 +69,22 @@ struct LockEffects: Sendable {
         let results = try await run(
             session,
             transactions.replace(epoch: Version(counted: epochVersion), session: id, nonce: Self.nonce()))
-        try lead(epoch: results[0].stat, leader: results[3].stat?.czxid)
+        try lead(id, epoch: results[0].stat, leader: results[3].stat?.czxid)
     }
 
     func adopt(epochVersion: Int64, term: Term) async throws(EffectFailure) {
         let (session, id) = try session()
         let results = try await run(
             session, transactions.adopt(epoch: Version(counted: epochVersion), session: id, nonce: Self.nonce()))
-        try lead(epoch: results[0].stat, leader: term.rawValue)
+        try lead(id, epoch: results[0].stat, leader: term.rawValue)
     }
 
-    private func lead(epoch: ZNodeStat?, leader czxid: Int64?) throws(EffectFailure) {
+    private func lead(_ session: SessionID, epoch: ZNodeStat?, leader czxid: Int64?) throws(EffectFailure) {
         guard let epoch, let czxid else { throw EffectFailure("ZooKeeper gave no Stat", isUnknown: true) }
         guardian.lead(
             Leadership(
                 term: Term(czxid), epochVersion: Int64(epoch.version.rawValue), epochZxid: epoch.mzxid,
-                provedAt: Instant.now))
+                provedAt: Instant.now), in: session)
     }
 
     /// Disarm, then the release transaction (lock.md 4.C): the keeper refuses while PostgreSQL may be writable.
@@ -125,6 +125,10 @@ struct LockEffects: Sendable {
     }
 
     func prepareTree(above highest: Int64) async throws(EffectFailure) {
+        guard highest <= LockTransactions.highestLift else {
+            throw EffectFailure(
+                "\(layout.epoch) is gone and was at version \(highest): no transaction can lift it so far")
+        }
         let (session, _) = try session()
         defer { sessions.markDirty() }
         do throws(ZooKeeperError) {

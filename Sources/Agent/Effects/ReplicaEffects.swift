@@ -11,7 +11,9 @@ extension EffectHandlers {
         case .readUpstream(let member, let term): try await readUpstream(member, term)
         case .follow(let member, let term): try await follow(member, term)
         case .kick:
-            do { try await server.keeper.client().kick(for: .milliseconds(100)) } catch { throw EffectFailure("\(error)") }
+            do { try await server.keeper.client().kick(for: .milliseconds(100)) } catch {
+                throw EffectFailure("\(error)")
+            }
         case .rewind(let member): try await rewind(from: member)
         case .clone(let member): try await clone(from: member)
         default: break

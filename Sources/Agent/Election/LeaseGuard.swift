@@ -25,6 +25,20 @@ final class LeaseGuard: Sendable {
         var abandoned = false
     }
 
+    /// One write and what it is made for: the proof that it may end is the one it was made under.
+    private struct Renewal {
+        let operations: [Operation]
+        let port: RenewalPort
+        var leadership: Leadership?
+    }
+
+    /// What the thread does next.
+    private struct Step {
+        let wait: Duration
+        var renewal: Renewal?
+        var abandon: ZooKeeperSession?
+    }
+
     private struct State {
         var port: RenewalPort?
         var session: ZooKeeperSession?
@@ -34,7 +48,7 @@ final class LeaseGuard: Sendable {
         /// The keeper answered that it is armed under this leadership: from then on deadlines are sent to it.
         var armed = false
         var status = Array("{}".utf8)
-        var statusMissing = false
+        var nodeMissing = false
         var inFlight: InFlight?
         var nextAt = Instant(nanoseconds: 0)
         var loopWait = Duration.seconds(10)
@@ -99,9 +113,11 @@ final class LeaseGuard: Sendable {
         }
     }
 
-    /// An acknowledged transaction proved the lock: renew it instead of the candidate's znode.
-    func lead(_ leadership: Leadership) {
+    /// An acknowledged transaction of this session proved the lock: renew it instead of the candidate's znode.
+    func lead(_ leadership: Leadership, in session: SessionID) {
         state.withLockedValue { state in
+            // A reply that is processed after its session's end proves nothing in the next one (lock.md 4.B).
+            guard state.lease?.session == session.rawValue else { return }
             state.role = .leader(leadership)
             state.armed = false
             state.nextAt = Instant.now
@@ -142,8 +158,8 @@ final class LeaseGuard: Sendable {
 
     var lease: AnchoredLease? { state.withLockedValue { $0.lease } }
 
-    /// The last renewal found `status` gone.
-    var statusMissing: Bool { state.withLockedValue { $0.statusMissing } }
+    /// The last renewal found `status`, or the candidate's own znode, gone: no lease can be proved until it is back.
+    var nodeMissing: Bool { state.withLockedValue { $0.nodeMissing } }
 
     /// True while the lock is proved ours with more left than the early stop: what `/primary` needs (rulings, Lock 5).
     func mayServeWrites(at now: Instant) -> Bool {
@@ -161,24 +177,22 @@ final class LeaseGuard: Sendable {
     private func run() {
         while true {
             let now = Instant.now
-            let step: (wait: Duration, submit: [Operation]?, abandon: ZooKeeperSession?, port: RenewalPort?)? =
+            let step: Step? =
                 state.withLockedValue { state in
                     if state.stopped { return nil }
                     if let connection = state.port?.connection { note(connection, &state) }
                     return plan(now, &state)
                 }
             guard let step else { return }
-            if let operations = step.submit, let port = step.port { submit(operations, through: port) }
+            if let renewal = step.renewal { submit(renewal) }
             if let session = step.abandon { _ = session.abandonConnection() }
             _ = work.wait(timeout: .now() + .nanoseconds(Int(max(1_000_000, step.wait.nanoseconds))))
         }
     }
 
-    private func plan(
-        _ now: Instant, _ state: inout State
-    ) -> (wait: Duration, submit: [Operation]?, abandon: ZooKeeperSession?, port: RenewalPort?) {
+    private func plan(_ now: Instant, _ state: inout State) -> Step {
         guard let port = state.port, let lease = state.lease, let connection = port.connection else {
-            return (.milliseconds(200), nil, nil, nil)
+            return Step(wait: .milliseconds(200))
         }
         if let inFlight = state.inFlight {
             // A server that vanished silently would outlast a short lease: look elsewhere once (rulings, Lock 6).
@@ -186,29 +200,32 @@ final class LeaseGuard: Sendable {
             let overdue = now - inFlight.sentAt
             if overdue >= patience, !inFlight.abandoned, inFlight.generation == connection.generation {
                 state.inFlight?.abandoned = true
-                return (patience, nil, state.session, nil)
+                return Step(wait: patience, abandon: state.session)
             }
-            return (max(patience - overdue, .milliseconds(20)), nil, nil, nil)
+            return Step(wait: max(patience - overdue, .milliseconds(20)))
         }
-        guard now >= state.nextAt else { return (state.nextAt - now, nil, nil, nil) }
-        let operations: [Operation]
+        guard now >= state.nextAt else { return Step(wait: state.nextAt - now) }
+        let renewal: Renewal
         switch state.role {
-        case .idle: return (.milliseconds(200), nil, nil, nil)
+        case .idle: return Step(wait: .milliseconds(200))
         case .candidate:
-            guard let node = state.candidateNode else { return (.milliseconds(200), nil, nil, nil) }
-            operations = [.set(node, [], .any)]
+            guard let node = state.candidateNode else { return Step(wait: .milliseconds(200)) }
+            renewal = Renewal(operations: [.set(node, [], .any)], port: port)
         case .leader(let leadership):
-            operations = transactions.renew(epoch: Version(counted: leadership.epochVersion), status: state.status)
+            renewal = Renewal(
+                operations: transactions.renew(epoch: Version(counted: leadership.epochVersion), status: state.status),
+                port: port, leadership: leadership)
         }
         let interval = lease.terms.renewalInterval(loopWait: state.loopWait)
         state.inFlight = InFlight(sentAt: now, generation: connection.generation)
         state.nextAt = now + interval
-        return (interval, operations, nil, port)
+        return Step(wait: interval, renewal: renewal)
     }
 
-    private func submit(_ operations: [Operation], through port: RenewalPort) {
-        let leadership = self.leadership
-        let accepted = port.submit(operations) { [self] result in finished(result, under: leadership) }
+    private func submit(_ renewal: Renewal) {
+        let accepted = renewal.port.submit(renewal.operations) { [self] result in
+            finished(result, under: renewal.leadership)
+        }
         if !accepted {
             state.withLockedValue { state in
                 state.inFlight = nil
@@ -245,6 +262,10 @@ final class LeaseGuard: Sendable {
                 acknowledged(sentAt, acknowledgedAt, result, &state)
                 return false
             case .failure(let error):
+                guard let leadership else {
+                    if error.code == .noNode { state.nodeMissing = true }
+                    return false
+                }
                 guard case .leader(let current) = state.role, current == leadership else { return false }
                 return failed(error, &state)
             }
@@ -259,7 +280,7 @@ final class LeaseGuard: Sendable {
         _ sentAt: Instant, _ acknowledgedAt: Instant, _ result: RenewalResult, _ state: inout State
     ) {
         state.roundTrip = acknowledgedAt - sentAt
-        state.statusMissing = false
+        state.nodeMissing = false
         guard result.isOnOneConnection,
             state.lease?.acknowledged(
                 sentAt: sentAt, acknowledgedAt: acknowledgedAt, generation: result.submittedOn) == true,
@@ -281,7 +302,7 @@ final class LeaseGuard: Sendable {
             Self.standDown(&state)
             return armed
         case LockTransactions.renewStatusIndex:
-            state.statusMissing = true
+            state.nodeMissing = true
             return false
         default: return false
         }

@@ -56,6 +56,9 @@ struct LockTransactions: Sendable {
         [.check(layout.epoch, Version(counted: leadership.epochVersion)), .check(layout.leader, Self.mark)]
     }
 
+    /// More sets than this would not fit into a request of ZooKeeper (1 MB).
+    static let highestLift: Int64 = 10_000
+
     /// Creates `epoch` with a version above every one ever used: versions must never restart (lock.md 3).
     func createEpoch(above highest: Int64) -> [Operation] {
         let lifts = highest > 0 ? Int(highest) + 16 : 0

@@ -37,13 +37,24 @@ struct PeerClient: Sendable {
     }
 
     private func answer(from url: String) async -> PeerRound.Answer? {
-        do {
-            let response = try await client.execute(
-                HTTPClientRequest(url: url), timeout: .nanoseconds(Self.deadline.nanoseconds))
-            let body = try await response.body.collect(upTo: 1 << 20)
-            return PeerRound.Answer(status: try JSONParser.parse(Array(buffer: body)))
-        } catch {
-            return nil
+        // The client's own timeout ends with the head of the response: a peer that stops in its body would be waited for.
+        await withTaskGroup(of: PeerRound.Answer?.self) { group in
+            group.addTask {
+                do {
+                    let response = try await client.execute(
+                        HTTPClientRequest(url: url), timeout: .nanoseconds(Self.deadline.nanoseconds))
+                    let body = try await response.body.collect(upTo: 1 << 20)
+                    return PeerRound.Answer(status: try JSONParser.parse(Array(buffer: body)))
+                } catch {
+                    return nil
+                }
+            }
+            group.addTask {
+                try? await Task.sleep(for: Self.deadline, clock: .continuous)
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
         }
     }
 }
@@ -51,7 +62,7 @@ struct PeerClient: Sendable {
 extension PeerRound.Answer {
     /// What a member's status JSON says; nil when it has no position, which counts as unreachable.
     init?(status: JSONValue) {
-        guard let wal = (status["wal"] ?? status["xlog"])?.asObject else { return nil }
+        guard let wal = status["wal"]?.asObject ?? status["xlog"]?.asObject else { return nil }
         func position(_ key: String) -> UInt64 { wal[key]?.asInt.flatMap { UInt64(exactly: $0) } ?? 0 }
         let role = MemberRole(json: status["role"])
         let tags = Tags(status["tags"]?.asObject ?? [:])
@@ -60,7 +71,10 @@ extension PeerRound.Answer {
             inRecovery: inRecovery,
             position: LSN(
                 inRecovery ? max(position("received_location"), position("replayed_location")) : position("location")),
-            timeline: status["timeline"]?.asInt.flatMap { UInt32(exactly: $0) }.map(Timeline.init(_:)),
+            // 0 is what Patroni says for "unknown".
+            timeline: status["timeline"]?.asInt.flatMap { UInt32(exactly: $0) }.flatMap {
+                $0 == 0 ? nil : Timeline($0)
+            },
             nofailover: tags.nofailover, failoverPriority: tags.failoverPriority,
             disabled: status["watchdog_failed"]?.asBool == true)
     }

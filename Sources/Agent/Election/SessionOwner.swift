@@ -12,6 +12,7 @@ final class SessionOwner: Sendable {
         var dirty = true
         var isPrepared = false
         var isAdmitted = false
+        var isRepairing = false
         var wasPrepared = false
     }
 
@@ -155,22 +156,20 @@ final class SessionOwner: Sendable {
                 guard let id = session.connection?.session else { throw ZooKeeperError(.connectionLoss) }
                 let deadline = Duration.seconds(2)
                 if !state.withLockedValue({ $0.isAdmitted }) {
-                    if let (data, _) = try await session.get(try layout.member(me), deadline: deadline) { await admit(data) }
+                    if let (data, _) = try await session.get(try layout.member(me), deadline: deadline) {
+                        await admit(data)
+                    }
                     state.withLockedValue { $0.isAdmitted = true }
                 }
-                for parent in [layout.members, layout.leases] {
-                    try await session.createParents(parent, deadline: deadline)
-                }
-                for (path, empty) in [(layout.status, "{}"), (layout.sync, "{}")] {
-                    try await Self.ensure(path, Array(empty.utf8), .persistent, session, deadline)
-                }
-                // One for each session: the end of a session must show even while a predecessor's znode is left.
-                let lease = try layout.lease(MemberID("\(me).\(String(UInt64(bitPattern: id.rawValue), radix: 16))"))
-                try await Self.ensure(lease, [], .ephemeral, session, deadline)
-                state.withLockedValue { state in
+                let lease = try await makeTree(session, id, deadline)
+                let isPresent = state.withLockedValue { state in
+                    // It may have ended meanwhile: its successor is not prepared because of it.
+                    guard state.session === session else { return false }
                     state.isPrepared = true
                     state.wasPrepared = true
+                    return true
                 }
+                guard isPresent else { return }
                 guardian.use(session, candidateNode: lease)
                 wakeup.signal(urgent: true)
                 return
@@ -180,6 +179,45 @@ final class SessionOwner: Sendable {
                 pause = min(pause * 2, .seconds(2))
             }
         }
+    }
+
+    /// A znode that every agent makes at its start is gone, since somebody removed the tree: makes it again.
+    func repair() {
+        let session = state.withLockedValue { state -> ZooKeeperSession? in
+            guard state.isPrepared, !state.isRepairing else { return nil }
+            state.isRepairing = true
+            return state.session
+        }
+        guard let session else { return }
+        logger.warning("znodes below \(layout.base) are gone, making them again")
+        Task {
+            do {
+                guard let id = session.connection?.session else { throw ZooKeeperError(.connectionLoss) }
+                _ = try await makeTree(session, id, .seconds(2))
+            } catch {
+                logger.warning("cannot make the tree below \(layout.base) again: \(error)")
+            }
+            state.withLockedValue { state in
+                state.isRepairing = false
+                state.dirty = true
+            }
+        }
+    }
+
+    /// Makes what is missing; returns this session's own lease znode.
+    private func makeTree(
+        _ session: ZooKeeperSession, _ id: SessionID, _ deadline: Duration
+    ) async throws(ZooKeeperError) -> ZNodePath {
+        for parent in [layout.members, layout.leases] {
+            try await session.createParents(parent, deadline: deadline)
+        }
+        for path in [layout.status, layout.sync] {
+            try await Self.ensure(path, Array("{}".utf8), .persistent, session, deadline)
+        }
+        // One for each session: the end of a session must show even while a predecessor's znode is left.
+        let lease = try layout.lease(MemberID("\(me).\(String(UInt64(bitPattern: id.rawValue), radix: 16))"))
+        try await Self.ensure(lease, [], .ephemeral, session, deadline)
+        return lease
     }
 
     private static func ensure(

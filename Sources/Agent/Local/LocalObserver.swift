@@ -1,3 +1,4 @@
+import AdminModel
 import HACore
 import NIOConcurrencyHelpers
 import PostgresControl
@@ -55,9 +56,17 @@ actor LocalObserver {
         // What is there while PostgreSQL runs, or was made by an effect, changes only by what invalidates it.
         if let directory, case .ready = directory { return directory }
         if let directory, keeper.toolPID != nil { return directory }
-        let found = await server.inspector.inspect(server.dataDirectory)
+        let found = Self.readable(await server.inspector.inspect(server.dataDirectory))
         directory = found
         return found
+    }
+
+    /// The marker's line in words.
+    private static func readable(_ directory: DataDirectory) -> DataDirectory {
+        guard case .unfinished(let line) = directory, let marker = try? JSONParser.parse(line),
+            let operation = marker["operation"]?.asString, let source = marker["source"]?.asString
+        else { return directory }
+        return .unfinished("a \(operation) from \(source)")
     }
 
     private static func process(_ keeper: KeeperStatus) -> LocalPostgres.Process {

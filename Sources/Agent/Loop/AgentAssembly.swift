@@ -39,7 +39,8 @@ public struct AgentAssembly: Sendable {
         let server = LocalServer(
             installation: installation, majorVersion: try await installation.majorVersion(),
             config: ServerConfig(
-                dataDirectory: FilePath(config.postgresql.dataDir), configDirectory: FilePath(config.postgresql.configDir),
+                dataDirectory: FilePath(config.postgresql.dataDir),
+                configDirectory: FilePath(config.postgresql.configDir),
                 baseName: postgres.configBaseName, customConf: postgres.customConf),
             settings: settings, keeper: keeper, me: me, logger: logger)
         let peers = PeerClient(client: http)
@@ -66,14 +67,17 @@ public struct AgentAssembly: Sendable {
         let latest = Latest()
         let lock = LockEffects(
             layout: layout, transactions: transactions, sessions: sessions, guardian: guardian, keeper: keeper)
+        // Its own connection: a question of REST's that misses its short deadline does not cost the loop its heartbeat.
+        let doorMonitor = PostgresMonitor(
+            info: { server.superuserConnection(applicationName: "Matriarch restapi") }, logger: logger)
         let board = StatusBoard(
             server: { age, deadline in
                 guard let pid = keeper.lastStatus?.postmasterPID else { return nil }
-                return await monitor.status(postmaster: pid, maxAge: age, deadline: deadline)
+                return await doorMonitor.status(postmaster: pid, maxAge: age, deadline: deadline)
             },
             read: {
                 guard let session = sessions.session else { throw ZooKeeperError(.connectionLoss) }
-                return try await reader.read(session, deadline: .seconds(2))
+                return try await reader.read(session, deadline: .milliseconds(700))
             },
             servesWrites: { guardian.mayServeWrites(at: $0) })
         let runner = EffectRunner(
@@ -91,7 +95,8 @@ public struct AgentAssembly: Sendable {
             board: board, logger: logger)
         let loop = AgentLoop(
             me: me, settings: settings, sessions: sessions, reader: reader, guardian: guardian, observer: observer,
-            runner: runner, latest: latest, publisher: publisher, wakeup: wakeup, logger: logger)
+            runner: runner, latest: latest, publisher: publisher, wakeup: wakeup, exit: exit,
+            logger: logger)
         self.board = board
         service = AgentService(
             keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, runner: runner, server: server,
@@ -104,7 +109,8 @@ public struct AgentAssembly: Sendable {
             _ = try layout.member(config.name)
             return layout
         } catch {
-            throw StartRefused("scope '\(config.scope)', name '\(config.name)': not usable as a ZooKeeper path: \(error)")
+            throw StartRefused(
+                "scope '\(config.scope)', name '\(config.name)': not usable as a ZooKeeper path: \(error)")
         }
     }
 

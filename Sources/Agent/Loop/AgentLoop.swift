@@ -17,17 +17,23 @@ actor AgentLoop {
     private let publisher: Publisher
     private let wakeup: Wakeup
     private let log: DecisionLog
+    /// Ends the process with a code, PostgreSQL left as it is.
+    private let exit: @Sendable (Int32) -> Void
     private let logger: Logger
 
     private var memory = DecisionMemory()
+    /// Effects that ended and that no decision has seen yet.
+    private var unseen: [FinishedEffect] = []
+    private var hasConfiguration = false
     private var treeReadAt: Instant?
     private var treeIsKnown = false
 
     init(
         me: MemberID, settings: ClusterSettings, sessions: SessionOwner, reader: ClusterReader, guardian: LeaseGuard,
         observer: LocalObserver, runner: EffectRunner, latest: Latest, publisher: Publisher, wakeup: Wakeup,
-        logger: Logger
+        exit: @escaping @Sendable (Int32) -> Void, logger: Logger
     ) {
+        self.exit = exit
         self.me = me
         self.settings = settings
         self.sessions = sessions
@@ -51,13 +57,17 @@ actor AgentLoop {
 
     /// One view, one decision. Returns the longest time until the next.
     private func look() async -> Duration {
+        var effects = runner.take()
+        effects.finished = unseen + effects.finished
+        unseen = effects.finished
         await readTree()
         guard let local = await observer.observe() else {
             log.note("waiting for the keeper")
             return .milliseconds(100)
         }
         latest.local = local
-        let view = view(of: local)
+        unseen = []
+        let view = view(of: local, effects)
         let decision = decide(view, memory)
         memory = decision.memory
         log.note(decision, view)
@@ -66,9 +76,9 @@ actor AgentLoop {
         return decision.recheckAfter
     }
 
-    private func view(of local: LocalPostgres) -> ClusterView {
-        // In this order: what an effect did is in the observation before its end is taken note of.
-        let finished = runner.takeFinished()
+    private func view(
+        of local: LocalPostgres, _ effects: (running: RunningEffect?, finished: [FinishedEffect], unsettled: Bool)
+    ) -> ClusterView {
         var view = ClusterView(now: Instant.now, me: me, policy: settings.policy, local: local)
         view.coordination = sessions.coordination
         view.lease = guardian.lease.map(LeaseView.init)
@@ -77,14 +87,15 @@ actor AgentLoop {
         view.following = latest.following
         view.peers = latest.peers
         view.upstream = latest.upstream
-        view.running = runner.running
-        view.finished = finished
-        view.unsettled = runner.unsettled
+        view.running = effects.running
+        view.finished = effects.finished
+        view.unsettled = effects.unsettled
         return view
     }
 
     /// Reads the tree when a watch, a session or a transaction of ours says so, and at the slowest each `loop_wait`.
     private func readTree() async {
+        if guardian.nodeMissing { sessions.repair() }
         let policy = settings.policy
         let isDue = treeReadAt.map { Instant.now - $0 >= policy.loopWait } ?? true
         guard sessions.takeDirty() || isDue || !treeIsKnown else { return }
@@ -118,10 +129,24 @@ actor AgentLoop {
         guard let document = tree.config, let zxid = tree.configZxid,
             let dynamic = settings.apply(document, zxid: zxid)
         else { return }
+        refuseWhatCannotBeDone(dynamic)
         guardian.setLoopWait(.seconds(dynamic.values.loopWait))
         for rejection in dynamic.rejected {
             logger.warning("dynamic configuration: \(rejection); the last accepted value stays in force")
         }
         for notice in dynamic.notices { logger.info("dynamic configuration: \(notice)") }
+    }
+
+    /// Found at start: no part in this cluster. Set later: said aloud, since a primary is not given up for it.
+    private func refuseWhatCannotBeDone(_ dynamic: DynamicConfig) {
+        let keys = dynamic.notYetSupported + dynamic.rejected.filter(\.refusesStart).map(\.key.description)
+        defer { hasConfiguration = true }
+        guard !keys.isEmpty else { return }
+        let what = keys.map { "\($0) is not yet supported" }.joined(separator: ", ")
+        guard hasConfiguration else {
+            logger.critical("the cluster's configuration cannot be followed: \(what); PostgreSQL is untouched")
+            return exit(1)
+        }
+        logger.error("the cluster's configuration is not followed: \(what)")
     }
 }

@@ -16,8 +16,9 @@ public struct AgentService: Service {
     let logger: Logger
 
     public func run() async throws {
-        guardian.start()
         let keeping = Task { await keeper.run() }
+        _ = try await AgentLock(keeper.runtime, patience: .seconds(15))
+        guardian.start()
         let connecting = Task { await sessions.run() }
         let looping = Task { await loop.run() }
         await withGracefulShutdownHandler {

@@ -27,8 +27,13 @@ public struct LineLog: LogHandler {
         var text = "\(Self.time()) \(Self.name(event.level)): \(event.message)"
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         for (key, value) in all.sorted(by: { $0.key < $1.key }) { text += " \(key)=\(value)" }
-        // One event, one line, whatever a message quotes.
-        queue.add(text.replacing("\n", with: " | ") + "\n")
+        queue.add(Self.onOneLine(text) + "\n")
+    }
+
+    /// One event, one line, whatever a message quotes. By scalars: to Swift a CR LF is one character, and no LF.
+    private static func onOneLine(_ text: String) -> String {
+        guard text.utf8.contains(where: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) else { return text }
+        return text.unicodeScalars.split { $0 == "\n" || $0 == "\r" }.map { String($0) }.joined(separator: " | ")
     }
 
     private static func name(_ level: Logger.Level) -> String {
@@ -41,7 +46,7 @@ public struct LineLog: LogHandler {
         }
     }
 
-    private static func time() -> String {
+    fileprivate static func time() -> String {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         var seconds = now.tv_sec
@@ -68,10 +73,14 @@ public final class LogQueue: Sendable {
     private let state = NIOLockedValueBox(State())
     private let ready = DispatchSemaphore(value: 0)
     private let limit: Int
+    private let descriptor: Int32
 
-    /// - Parameter limit: lines that may wait (contract: `log.max_queue_size`).
-    public init(limit: Int = 1000) {
+    /// - Parameters:
+    ///   - limit: lines that may wait (contract: `log.max_queue_size`).
+    ///   - descriptor: where the lines go.
+    public init(limit: Int = 1000, descriptor: Int32 = STDERR_FILENO) {
         self.limit = limit
+        self.descriptor = descriptor
         startThread(named: "log") { [self] in run() }
     }
 
@@ -103,17 +112,26 @@ public final class LogQueue: Sendable {
                 }
                 return (state.lines, state.lost)
             }
-            if lost > 0 { lines.append("WARNING: \(lost) log lines were lost, the reader of the log is too slow\n") }
-            Self.write(lines.joined())
+            if lost > 0 {
+                lines.append(
+                    "\(LineLog.time()) WARNING: \(lost) log lines were lost, the reader of the log is too slow\n")
+            }
+            write(lines.joined())
             state.withLockedValue { $0.writing = false }
         }
     }
 
-    private static func write(_ text: String) {
+    private func write(_ text: String) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
-            let count = bytes.withUnsafeBytes { Glibc.write(2, $0.baseAddress, $0.count) }
-            if count < 0, errno != EINTR { return }
+            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EAGAIN {
+                // Whoever shares the terminal or pipe with us may have made it non-blocking.
+                var full = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&full, 1, 1000)
+            } else if count < 0, errno != EINTR {
+                return
+            }
             bytes = bytes.dropFirst(max(0, count))
         }
     }

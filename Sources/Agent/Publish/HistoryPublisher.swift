@@ -27,7 +27,9 @@ enum HistoryPublisher {
             updated[last].timestamp = modified
             updated[last].leader = me
         }
-        return HistoryRecord(entries: keep > 0 ? updated.suffix(keep).map { $0 } : updated)
+        if keep > 0 { updated = updated.suffix(keep) }
+        // A timeline that skips a number never satisfies the shortcut above: without this it would be written each look.
+        return updated.isEmpty || updated == entries ? nil : HistoryRecord(entries: updated)
     }
 
     /// The text, and the time of its last change as local ISO 8601 with offset.

@@ -75,7 +75,7 @@ actor MemberPublisher {
         let json = record.json
         if exists, let written, written.session == id, written.json.deepEquals(json) { return }
         do throws(ZooKeeperError) {
-            try await write(path, json.znode, session, id)
+            try await write(path, json.znode, session, id, exists)
             written = (id, json)
         } catch {
             written = nil
@@ -84,18 +84,23 @@ actor MemberPublisher {
     }
 
     private func write(
-        _ path: ZNodePath, _ data: [UInt8], _ session: ZooKeeperSession, _ id: SessionID
+        _ path: ZNodePath, _ data: [UInt8], _ session: ZooKeeperSession, _ id: SessionID, _ exists: Bool
     ) async throws(ZooKeeperError) {
         let deadline = Duration.seconds(1)
         for _ in 0..<2 {
-            if written?.session == id {
+            // Only while the tree shows it as ours: a set does not ask who owns it.
+            if exists, written?.session == id {
                 do throws(ZooKeeperError) {
                     try await session.set(path, data, expecting: .any, deadline: deadline)
                     return
                 } catch  where error.code == .noNode { written = nil }
             }
             // Another session's, ours before a restart: it has to be this session's, so that it ends with it.
-            if let stat = try await session.exists(path, deadline: deadline), stat.ephemeralOwner != id {
+            if let stat = try await session.exists(path, deadline: deadline) {
+                guard stat.ephemeralOwner != id else {
+                    try await session.set(path, data, expecting: .exactly(stat.version), deadline: deadline)
+                    return
+                }
                 logger.info("Recreating the member ZNode due to ownership mismatch")
                 do throws(ZooKeeperError) {
                     try await session.delete(path, expecting: .exactly(stat.version), deadline: deadline)
@@ -105,9 +110,11 @@ actor MemberPublisher {
                 try await session.create(path, data, mode: .ephemeral, deadline: deadline)
                 return
             } catch  where error.code == .nodeExists {
-                try await session.set(path, data, expecting: .any, deadline: deadline)
-                return
+                // Somebody of our name was faster: looked at again.
+            } catch  where error.code == .noNode {
+                try await session.createParents(layout.members, deadline: deadline)
             }
         }
+        throw ZooKeeperError(.nodeExists, path: path)
     }
 }

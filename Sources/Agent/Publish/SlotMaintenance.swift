@@ -25,7 +25,7 @@ actor SlotMaintenance {
     /// What `status` says of slots: the member's own name with its position, and the slots it keeps.
     func record(position: LSN) -> (slots: [StatusRecord.Slot], retained: [String]) {
         var known = [StatusRecord.Slot(name: me.slotName, position: position)]
-        for slot in slots where !slot.temporary {
+        for slot in slots where !slot.temporary && slot.name != me.slotName {
             if let restart = slot.restartLSN { known.append(.init(name: slot.name, position: restart)) }
         }
         return (known, (Array(seen.keys) + [me]).map(\.slotName).sorted())

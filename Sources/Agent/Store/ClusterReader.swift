@@ -45,7 +45,10 @@ struct ClusterReader: Sendable {
         for member in members {
             guard let session = member.session else { continue }
             view.members[member.name] = MemberView(member.record, session: session)
-            view.highestEpochVersion = max(view.highestEpochVersion, member.record.matriarch?.epoch ?? 0)
+            // What no version of a znode can be was not read off one.
+            if let epoch = member.record.matriarch?.epoch, epoch <= Int64(Int32.max) {
+                view.highestEpochVersion = max(view.highestEpochVersion, epoch)
+            }
         }
         view.livingSessions = Set(members.compactMap(\.session)).union(leaseOwners)
 

@@ -68,6 +68,12 @@ struct Situation {
     var local: LocalPostgres { view.local }
     var policy: ClusterPolicy { view.policy }
 
+    /// How soon to ask a starting server again: it logs each refusal.
+    var startingPause: Duration {
+        let elapsed = view.now - (local.startedAt ?? view.now)
+        return max(.milliseconds(25), min(.seconds(1), elapsed / 8))
+    }
+
     /// An effect that failed may be tried again now.
     func ready(_ name: String) -> Bool {
         memory.retries[name].map { view.now >= $0.notBefore } ?? true

@@ -10,6 +10,15 @@ let bootstrapRules: [Rule] = [
         }
         return Conclusion("failed to bootstrap a new cluster" + why, .cancelBootstrap, .exit(code: 1))
     },
+    Rule("bootstrap.lost", "Another cluster exists while we make one: ours is not needed, nobody has written to it.") {
+        s in
+        guard s.memory.bootstrap != nil, let why = s.otherCluster else { return nil }
+        guard s.local.process == .absent else { return Conclusion(why + ", stopping the new cluster", .fence) }
+        if let leadership = s.leadership {
+            return Conclusion(why + ", giving up the leader lock", .release(leadership.term))
+        }
+        return Conclusion(why + ", moving own bootstrap aside", .cancelBootstrap)
+    },
     Rule("bootstrap.initdb", "The race on `initialize` is won: create the cluster.") { s in
         guard s.memory.bootstrap == .won else { return nil }
         return Conclusion("trying to bootstrap a new cluster", .initdb)
@@ -37,17 +46,15 @@ let bootstrapRules: [Rule] = [
         guard s.memory.bootstrap == .created, let leadership = s.leadership, s.local.process == .running(as: .primary)
         else { return nil }
         guard s.local.sql?.inRecovery == false else {
-            return Conclusion("waiting for the new cluster to accept connections", recheckAfter: .milliseconds(25))
+            return Conclusion("waiting for the new cluster to accept connections", recheckAfter: s.startingPause)
         }
         return Conclusion("running post_bootstrap", .finishBootstrap(leadership.term))
     },
-    Rule("bootstrap.lost", "Another leader exists while we make a cluster: ours is not needed.") { s in
-        guard s.memory.bootstrap != nil, let leader = s.otherLeader, s.local.process == .absent else { return nil }
-        return Conclusion("\(leader.member) leads already, moving own bootstrap aside", .cancelBootstrap)
-    },
     Rule("bootstrap.race", "No data anywhere, no leader, nobody else at it: race for `initialize`.") { s in
         guard s.memory.bootstrap == nil, s.local.directory == .empty, case .nobody = s.holder,
-            s.store?.initialize == .absent || s.store?.initialize == .abandoned, s.policy.mayBootstrap, !s.policy.nofailover, s.ready("race-initialize")
+            s.store?.initialize == .absent || s.store?.initialize == .abandoned, s.policy.mayBootstrap, !s.policy.nofailover, s.ready("race-initialize"),
+            // Where PostgreSQL runs there is data: that member writes `initialize` itself.
+            !s.others.contains(where: { $0.view.isRunning })
         else { return nil }
         return Conclusion("racing to initialize a new cluster", .raceInitialize, recheckAfter: .milliseconds(200))
     },
@@ -56,3 +63,12 @@ let bootstrapRules: [Rule] = [
         return Conclusion("waiting for leader to bootstrap", recheckAfter: .seconds(1))
     },
 ]
+
+extension Situation {
+    /// What says that the cluster which this member makes is not the cluster.
+    fileprivate var otherCluster: String? {
+        if let leader = otherLeader { return "\(leader.member) leads already" }
+        guard case .done(let cluster)? = store?.initialize, cluster != local.control?.systemIdentifier else { return nil }
+        return "a cluster exists already (\(cluster))"
+    }
+}

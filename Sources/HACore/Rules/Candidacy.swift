@@ -1,9 +1,5 @@
 /// Rules of a member while nobody holds the lock (contract 4.4).
 let candidacyRules: [Rule] = [
-    Rule("candidate.remains", "Processes of a dead PostgreSQL are still being ended.") { s in
-        guard case .nobody = s.holder, s.local.process == .remains else { return nil }
-        return Conclusion("waiting for the last processes of PostgreSQL", recheckAfter: .milliseconds(100))
-    },
     Rule("candidate.stand-back", "A member that just gave the lock away leaves the race to the others for a moment.") {
         s in
         guard case .nobody = s.holder, let at = s.memory.stoodBackAt, s.view.now - at < Situation.standBack,
@@ -22,7 +18,7 @@ let candidacyRules: [Rule] = [
     },
     Rule("candidate.starting", "The standby does not answer yet.") { s in
         guard case .nobody = s.holder, s.local.isRunning, s.local.sql == nil else { return nil }
-        return Conclusion("Still starting up as a standby.", recheckAfter: .milliseconds(25))
+        return Conclusion("Still starting up as a standby.", recheckAfter: s.startingPause)
     },
     Rule("candidate.not-running", "Without a running standby there is nothing to race with.") { s in
         guard case .nobody = s.holder, !s.local.isRunning else { return nil }

@@ -7,7 +7,7 @@ let coordinationRules: [Rule] = [
     },
     Rule("exit.system-identifier", "The data belongs to another cluster: refuse (contract 4.1 row 11).") { s in
         guard let store = s.store, case .done(let cluster) = store.initialize, let control = s.local.control,
-            control.systemIdentifier != cluster
+            control.systemIdentifier != cluster, s.memory.bootstrap == nil
         else { return nil }
         let reason =
             "system ID mismatch, node \(s.view.me) belongs to a different cluster: \(cluster) != \(control.systemIdentifier)"

@@ -65,7 +65,7 @@ let leaderRules: [Rule] = [
         }
         let seconds = max(0, left.milliseconds / 1000)
         return Conclusion(
-            "PostgreSQL is still starting up, \(seconds) seconds until timeout", recheckAfter: .milliseconds(25))
+            "PostgreSQL is still starting up, \(seconds) seconds until timeout", recheckAfter: s.startingPause)
     },
     Rule("leader.config", "The leader keeps `config` present (contract 4.1 row 4).") { s in
         guard let leadership = s.leadership, s.isLeading, s.store?.hasConfig == false, s.ready("write-config") else {
@@ -101,7 +101,7 @@ let leaderRules: [Rule] = [
             return nil
         }
         guard s.local.sql != nil else {
-            return Conclusion("waiting for the standby to accept connections", recheckAfter: .milliseconds(25))
+            return Conclusion("waiting for the standby to accept connections", recheckAfter: s.startingPause)
         }
         guard s.ready("promote") else {
             return Conclusion(

@@ -1,9 +1,5 @@
 /// Rules of a member while another holds the lock (contract 4.5, 4.12).
 let replicaRules: [Rule] = [
-    Rule("replica.remains", "Processes of a dead PostgreSQL are still being ended.") { s in
-        guard s.otherLeader != nil, s.local.process == .remains else { return nil }
-        return Conclusion("waiting for the last processes of PostgreSQL", recheckAfter: .milliseconds(100))
-    },
     Rule("replica.clone", "No data here: clone the leader, or a member that offers itself.") { s in
         guard let leader = s.otherLeader, s.local.directory == .empty else { return nil }
         return s.clone(from: leader, because: "trying to bootstrap from")
@@ -66,8 +62,9 @@ let replicaRules: [Rule] = [
         switch Divergence(s.local, upstream: upstream) {
         case .sound: return nil
         case .unknownEnd(let timeline):
-            // Without pg_rewind its end is found by starting it read-only (rulings, Lock 11).
-            guard s.canRewind else { return nil }
+            // Without pg_rewind its end is found by starting it read-only (rulings, Lock 11); nor is it replaced by a
+            // clone before that, because a rewind failed: it may be sound.
+            guard s.canRewind, s.failures(of: "rewind") < 3 else { return nil }
             what = "crashed as a primary on timeline \(timeline), \(leader.member) is on \(upstream.timeline)"
         case .diverged(let own, let fork, let timeline):
             what =
@@ -107,15 +104,16 @@ let replicaRules: [Rule] = [
             "starting as a secondary of \(leader.member)", .follow(leader.member, leader.term),
             .start(as: .standby, term: nil))
     },
-    Rule("replica.starting", "The standby does not answer yet.") { s in
-        guard s.otherLeader != nil, s.local.isRunning, s.local.sql == nil else { return nil }
-        return Conclusion("Still starting up as a standby.", recheckAfter: .milliseconds(50))
-    },
-    Rule("replica.retarget", "The standby does not follow this leader in this term yet.") { s in
+    Rule("replica.retarget", "The standby does not follow this leader in this term yet; before it is consistent it may need to.") {
+        s in
         guard let leader = s.otherLeader, s.local.isRunning,
             s.view.following != Following(member: leader.member, term: leader.term), s.ready("follow")
         else { return nil }
         return Conclusion("following new leader \(leader.member)", .follow(leader.member, leader.term))
+    },
+    Rule("replica.starting", "The standby does not answer yet.") { s in
+        guard s.otherLeader != nil, s.local.isRunning, s.local.sql == nil else { return nil }
+        return Conclusion("Still starting up as a standby.", recheckAfter: s.startingPause)
     },
     Rule("replica.kick", "A standby that does not stream is woken from its sleep between tries, ever more rarely.") { s in
         guard let leader = s.otherLeader, s.local.isRunning, let sql = s.local.sql, !sql.streaming else { return nil }
@@ -150,7 +148,12 @@ extension Situation {
 
     /// A clone of a member that offers itself, else of the leader; the directory that is here is moved aside, not deleted.
     func clone(from leader: StoreView.Leader, because reason: String) -> Conclusion {
-        let offering = others.first { $0.view.clonefrom && $0.view.isRunning && $0.name != leader.member }
+        // A copy of what has itself not come over to the leader's timeline would have to be made again.
+        let timeline = store?.members[leader.member]?.timeline
+        let offering = others.first {
+            $0.view.clonefrom && $0.view.isRunning && $0.name != leader.member
+                && (timeline == nil || $0.view.timeline == timeline)
+        }
         let source = offering?.name ?? leader.member
         guard offering != nil || store?.members[leader.member]?.isPrimary == true else {
             return Conclusion("waiting for leader to bootstrap", recheckAfter: .seconds(1))

@@ -13,10 +13,10 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
         /// Replies get lost with their connections; everything is slow.
         case lostReplies, slowNetwork
         /// A person deletes znodes, or another program left a lock of this node's name.
-        case leaderDeleted, epochDeleted, legacyLock
+        case leaderDeleted, epochDeleted, initializeDeleted, legacyLock
         case wakes
-        /// The data directory vanishes while nothing runs.
-        case directoryLost
+        /// The data directory vanishes while nothing runs; is damaged, or another cluster's, for a while.
+        case directoryLost, directoryDamaged, foreignData
         case startFailures
     }
 
@@ -26,10 +26,22 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
     /// A node, or -1 for whoever holds the lock then.
     public var target: Int
     public var other: Int
+    /// Strikes when the next lock is taken after `at`, within moments: bad times are where the bugs are.
+    public var isTrap = false
+
+    public init(kind: Kind, at: Int64, duration: Int64, target: Int, other: Int, isTrap: Bool = false) {
+        self.kind = kind
+        self.at = at
+        self.duration = duration
+        self.target = target
+        self.other = other
+        self.isTrap = isTrap
+    }
 
     public var description: String {
         let who = target < 0 ? "leader" : "n\(target + 1)"
-        return "\(kind.rawValue)(\(who), \(other)) at \(at / millisecond) ms for \(duration / millisecond) ms"
+        let when = isTrap ? "at the first lock after" : "at"
+        return "\(kind.rawValue)(\(who), \(other)) \(when) \(at / millisecond) ms for \(duration / millisecond) ms"
     }
 }
 
@@ -37,14 +49,15 @@ extension Fault {
     static func list(seed: UInt64, _ options: SimOptions) -> [Fault] {
         let dice = Dice(seed: seed ^ 0xFA17)
         // A run has a theme: a few kinds of fault that meet often find more than all kinds that meet seldom.
-        let kinds = (0..<dice.pick([1, 2, 3, 30])).map { _ in dice.pick(Kind.allCases) }
+        let kinds = options.kinds ?? (0..<dice.pick([1, 2, 3, 30])).map { _ in dice.pick(Kind.allCases) }
         return (0..<options.faultCount).map { _ in
             let kind = dice.pick(kinds)
             let at = dice.between(options.chaosStart, options.chaosEnd - 200 * millisecond)
             let longest = min(options.chaosEnd - at, kind.longest(options))
+            let isTrap = dice.chance(25)
             return Fault(
                 kind: kind, at: at, duration: dice.between(min(20 * millisecond, longest), longest),
-                target: dice.chance(60) ? -1 : dice.below(options.nodes), other: dice.below(3))
+                target: isTrap || dice.chance(60) ? -1 : dice.below(options.nodes), other: dice.below(6), isTrap: isTrap)
         }.sorted { $0.at < $1.at }
     }
 }
@@ -53,7 +66,7 @@ extension Fault.Kind {
     fileprivate func longest(_ options: SimOptions) -> Int64 {
         switch self {
         case .agentPause, .nodeFromStore, .isolation, .nodeFromServer: options.sessionTimeout * 2
-        case .freezeThenCut: options.sessionTimeout
+        case .freezeThenCut: min(6 * second, options.sessionTimeout * 19 / 20)
         case .followerCut, .leaderIsolated: options.tick * 8
         case .agentCrash, .nodeKill: options.sessionTimeout * 2
         case .leaderChange: 3 * second

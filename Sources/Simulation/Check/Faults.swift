@@ -8,6 +8,27 @@ extension SimWorld {
         return node(name)
     }
 
+    func schedule(_ fault: Fault) {
+        at(fault.at) { [self] in
+            if fault.isTrap { traps.append(fault) } else { begin(fault) }
+        }
+    }
+
+    /// A lock was taken: what waited for that strikes a moment later.
+    func springTraps() {
+        let sprung = traps
+        traps = []
+        for fault in sprung {
+            after(dice.chance(50) ? dice.milliseconds(0, 20) : dice.milliseconds(0, 400)) { [self] in
+                // Nothing outlasts the time of faults.
+                guard now < options.chaosEnd else { return }
+                var fault = fault
+                fault.duration = min(fault.duration, options.chaosEnd - now)
+                begin(fault)
+            }
+        }
+    }
+
     func begin(_ fault: Fault) {
         note(-1, "FAULT \(fault)")
         let target = target(fault)
@@ -15,7 +36,14 @@ extension SimWorld {
         case .nodeFromServer, .nodeFromStore, .peers, .isolation, .followerCut, .leaderIsolated, .leaderChange,
             .lostReplies, .slowNetwork:
             beginNetwork(fault, target)
-        case .leaderDeleted: zookeeper.commitByThirdParty([.delete(.leader, expected: nil)])
+        case .leaderDeleted:
+            // Sometimes with a crash: processes are left and nobody, or another, holds the lock.
+            if fault.other > 3 { target?.postgres.killPostmaster() }
+            zookeeper.commitByThirdParty([.delete(.leader, expected: nil)])
+        case .initializeDeleted:
+            // Where a directory is empty this may ask for a new cluster, by contract: not what is looked for here.
+            if zookeeper.tree[.leader] == nil || nodes.contains(where: { $0.postgres.contents != .ready }) { return }
+            zookeeper.commitByThirdParty([.delete(.initialize, expected: nil)])
         case .epochDeleted: zookeeper.commitByThirdParty([.delete(.epoch, expected: nil)])
         case .legacyLock:
             guard let target = target ?? nodes.first else { return }
@@ -41,7 +69,7 @@ extension SimWorld {
     private func beginNetwork(_ fault: Fault, _ target: SimNode?) {
         switch fault.kind {
         case .nodeFromServer:
-            if let target { network.block(node: target.index, server: fault.other, for: fault.duration) }
+            if let target { network.block(node: target.index, server: fault.other % 3, for: fault.duration) }
         case .nodeFromStore:
             guard let target else { return }
             for server in 0..<3 { network.block(node: target.index, server: server, for: fault.duration) }
@@ -55,7 +83,7 @@ extension SimWorld {
             guard let target else { return }
             let other = nodes[(target.index + 1 + fault.other) % nodes.count]
             if other !== target { network.block(target.index, other.index, for: fault.duration) }
-        case .followerCut: zookeeper.cutFollower(fault.other, for: fault.duration)
+        case .followerCut: zookeeper.cutFollower(fault.other % 3, for: fault.duration, oneWay: fault.other > 2)
         case .leaderIsolated: zookeeper.isolateLeader(for: fault.duration)
         case .leaderChange: zookeeper.changeLeader(after: fault.duration)
         case .lostReplies:
@@ -76,12 +104,14 @@ extension SimWorld {
         case .freezeThenCut:
             // The case that a lease counted from sending does not survive (lock.md 2.1).
             node.pause()
-            let cut = max(fault.duration, options.sessionTimeout / 4)
-            after(cut) { [self] in
+            after(fault.duration) { [self] in
                 node.resume()
-                after(dice.milliseconds(1, 60)) { [self] in
-                    guard let server = node.agent?.handle?.connectedServer else { return }
-                    zookeeper.cutFollower(server, for: options.tick * 6)
+                if fault.other % 2 == 0, options.flipsCuts {
+                    holdThenCut(node, staysFrozen: fault.other > 2)
+                    return
+                }
+                after(dice.chance(50) ? dice.milliseconds(1, 60) : dice.between(0, options.tick / 2)) { [self] in
+                    cutWithServer(node, staysFrozen: fault.other > 2)
                 }
             }
         case .agentCrash:
@@ -95,11 +125,62 @@ extension SimWorld {
             after(fault.duration) { node.powerOn() }
         case .wakes:
             for _ in 0..<20 { after(dice.between(0, fault.duration)) { node.agent?.wake(urgent: true) } }
+        case .directoryDamaged, .foreignData: alterDirectory(fault, node.postgres)
         case .directoryLost:
-            if node.postgres.phase == .absent, node.postgres.contents == .ready, node.keeper?.tool == nil {
+            // Never the last copy that may lead.
+            let others = nodes.contains {
+                $0 !== node && $0.postgres.contents == .ready && !$0.policy.nofailover
+                    && $0.postgres.systemIdentifier == node.postgres.systemIdentifier
+            }
+            if others, node.postgres.phase == .absent, node.postgres.contents == .ready, node.keeper?.tool == nil {
                 node.postgres.clear()
             }
         default: break
+        }
+    }
+
+    /// Right after an acknowledged renewal nothing of the leader's arrives any more; when it does, nothing reaches the
+    /// leader: the case that needs the third leg of the anchored lease (lock.md 2.2).
+    private func holdThenCut(_ node: SimNode, staysFrozen: Bool) {
+        after(dice.milliseconds(8, 40)) { [self] in
+            guard let index = node.agent?.handle?.connectedServer, index != zookeeper.leader else { return }
+            let server = zookeeper.servers[index]
+            server.fromLeader.block()
+            after(dice.milliseconds(900, 1400)) { [self] in
+                if node.agent?.handle?.connectedServer == index {
+                    cutWithServer(node, staysFrozen: staysFrozen, oneWay: true)
+                }
+                server.fromLeader.unblock()
+            }
+        }
+    }
+
+    /// The node and the follower it is connected to lose the rest of the ensemble together.
+    private func cutWithServer(_ node: SimNode, staysFrozen: Bool, oneWay: Bool = false) {
+        guard let server = node.agent?.handle?.connectedServer, server != zookeeper.leader else { return }
+        let duration = min(options.sessionTimeout + 2 * options.tick, max(0, options.chaosEnd - now))
+        zookeeper.cutFollower(server, for: duration, oneWay: oneWay || dice.chance(30))
+        for other in 0..<3 where other != server { network.block(node: node.index, server: other, for: duration) }
+        guard staysFrozen else { return }
+        after(dice.milliseconds(1, 30)) { [self] in
+            node.pause()
+            after(duration) { node.resume() }
+        }
+    }
+
+    private func alterDirectory(_ fault: Fault, _ postgres: SimPostgres) {
+        guard postgres.phase == .absent, postgres.contents == .ready else { return }
+        // Foreign data without an `initialize` to compare with would be taken for the cluster's.
+        if fault.kind == .foreignData, faults.contains(where: { $0.kind == .initializeDeleted }) { return }
+        let system = postgres.systemIdentifier
+        if fault.kind == .foreignData {
+            postgres.systemIdentifier = "7999999999999999999"
+        } else {
+            postgres.contents = .unusable
+        }
+        after(fault.duration) {
+            if postgres.contents == .unusable { postgres.contents = .ready }
+            if postgres.systemIdentifier == "7999999999999999999" { postgres.systemIdentifier = system }
         }
     }
 }

@@ -6,6 +6,10 @@ final class Invariants {
     private var lastTerm: Int64 = 0
     /// First acknowledgement on each timeline, by identity.
     private var firstAcknowledged: [Int: Nanoseconds] = [:]
+    func wasMade(_ system: String) -> Bool { clusters.contains(system) }
+
+    /// System identifiers that stood in `initialize`.
+    private var clusters: Set<String> = []
     private var creators: [UInt32: Int] = [:]
     private(set) var promotions = 0
     private(set) var acknowledged = 0
@@ -40,9 +44,10 @@ final class Invariants {
         if postgres.isWritable { violated("the directory of a writable server is replaced") }
     }
 
-    func cloned(_ node: Int, over contents: SimPostgres.Contents, from source: SimPostgres) {
+    func cloned(_ node: Int, over contents: SimPostgres.Contents) {
         let postgres = world.nodes[node].postgres
-        if contents == .ready, postgres.isPrefix(of: source) {
+        guard contents == .ready, let primary = world.nodes.first(where: { $0.postgres.isWritable }) else { return }
+        if postgres.isPrefix(of: primary.postgres) {
             violated("sound data of \(world.nodes[node].name) are replaced by a clone")
         }
     }
@@ -51,11 +56,11 @@ final class Invariants {
         violated("\(world.nodes[node].name) rewinds from a primary that has not checkpointed since its promotion")
     }
 
-    /// A bootstrap is taken back: nobody may have been told that rows of it are safe.
+    /// A bootstrap is taken back: it must not have become the cluster.
     func discarded(_ node: Int) {
         let postgres = world.nodes[node].postgres
-        guard let identity = postgres.timeline?.identity, firstAcknowledged[identity] != nil else { return }
-        violated("\(world.nodes[node].name) discards a cluster that has acknowledged writes")
+        guard clusters.contains(postgres.systemIdentifier), !postgres.lineage.isEmpty else { return }
+        violated("\(world.nodes[node].name) discards the data of a cluster that was made")
     }
 
     // MARK: Clients
@@ -89,6 +94,7 @@ final class Invariants {
                 violated("the version of epoch restarted at \(epoch), somebody knows \(known)")
             }
         }
+        if case .system(let system)? = after[.initialize]?.data { clusters.insert(system.rawValue) }
         guard let leader = after[.leader] else {
             if before[.leader] != nil { released(by: node) }
             return
@@ -96,6 +102,7 @@ final class Invariants {
         guard before[.leader]?.czxid != leader.czxid else { return }
         if leader.czxid <= lastTerm { violated("term \(leader.czxid) does not follow \(lastTerm)") }
         lastTerm = leader.czxid
+        world.springTraps()
     }
 
     private func released(by node: Int) {

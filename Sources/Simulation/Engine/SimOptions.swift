@@ -12,24 +12,14 @@ public enum Weakness: String, Sendable, CaseIterable {
     case noThirdLeg
     /// The keeper does not act at its deadline.
     case keeperDeadline
-    /// The keeper starts and promotes again under the epoch it fenced in.
-    case latchIgnored
-    /// The keeper disarms, and the lock is released, while processes are left.
-    case disarmCheck
     /// A dead postmaster counts as an empty directory, and nothing refuses.
     case remainsUnseen
-    /// The keeper starts and promotes without being armed.
-    case promoteUnchecked
     /// Renewals do not check `epoch` and the mark.
     case renewUnchecked
     /// Replacing one's own older lock in two transactions.
     case deleteThenCreate
-    /// A transaction whose reply was lost counts as done.
-    case assumeSuccess
     /// An absent lock proves that nobody leads.
     case absenceUnproved
-    /// Promotion without asking the other members.
-    case promoteUnasked
     /// Each promotion takes the number after its own timeline's, whoever may have used it before: two histories of one
     /// number, which neither PostgreSQL nor pg_rewind can tell apart.
     case timelineUnreserved
@@ -56,9 +46,31 @@ public struct SimOptions: Sendable {
     public var timelinesUnique = true
     public var keepsTrace = false
     public var weakness: Weakness?
+    /// A cut begins with the leader's direction and goes on with the follower's.
+    public var flipsCuts = false
+    /// The faults to choose from; nil = the seed chooses.
+    public var kinds: [Fault.Kind]?
     public var policy = ClusterPolicy()
 
     public init() {}
+
+    /// A world for the lease alone: one primary, long freezes, a follower that is cut off together with its client.
+    public static func lease(seed: UInt64) -> SimOptions {
+        let dice = Dice(seed: seed &+ 0x1EA5E)
+        var options = SimOptions()
+        let timing: (tick: Int64, timeout: Int64) = dice.pick([(2000, 4000), (3000, 8000), (3000, 8000), (500, 16000)])
+        options.tick = timing.tick * millisecond
+        options.sessionTimeout = timing.timeout * millisecond
+        options.flipsCuts = timing.timeout == 16000
+        options.nodes = 2
+        options.hasData = true
+        options.chaosEnd = 54 * second
+        options.faultCount = 6
+        options.kinds = dice.chance(50) ? [.freezeThenCut] : [.freezeThenCut, .freezeThenCut, .slowNetwork]
+        options.policy.loopWait = .seconds(10)
+        options.policy.primaryStartTimeout = .seconds(300)
+        return options
+    }
 
     /// The world of a seed.
     public init(seed: UInt64) {
@@ -73,6 +85,8 @@ public struct SimOptions: Sendable {
         hasData = dice.chance(50)
         offersClones = dice.chance(30)
         faultCount = dice.below(14)
+        // Existing data have to be up first: an empty member would make a cluster of its own.
+        chaosStart = hasData || dice.chance(60) ? 4 * second : 300 * millisecond
         chaosEnd = chaosStart + Int64(10 + dice.below(25)) * second
         checksPurity = dice.chance(5)
         policy.loopWait = .seconds(dice.pick([1, 2, 10]))

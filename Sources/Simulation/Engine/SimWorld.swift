@@ -40,6 +40,7 @@ public final class SimWorld {
     var replyLoss = 0
     var slowNetworks = 0
     var startFailures = 0
+    var traps: [Fault] = []
 
     public init(seed: UInt64, options: SimOptions? = nil, faults: [Fault]? = nil) {
         let options = options ?? SimOptions(seed: seed)
@@ -92,7 +93,7 @@ public final class SimWorld {
             let isLate = options.hasData && node.index > 0
             after(dice.milliseconds(isLate ? 1500 : 0, isLate ? 2500 : 1000)) { node.powerOn() }
         }
-        for fault in faults { at(fault.at) { [self] in begin(fault) } }
+        for fault in faults { schedule(fault) }
         for node in nodes {
             write(to: node)
             replicate(node)
@@ -106,7 +107,10 @@ public final class SimWorld {
 
     var watchLatency: Nanoseconds { dice.chance(10) ? dice.milliseconds(1, 150) : latency }
 
-    func losesReply() -> Bool { replyLoss > 0 && dice.chance(replyLoss) }
+    /// Answers about the lock are rare: they get lost more often, or nothing would be learnt of their loss.
+    func losesReply(aboutLock: Bool = false) -> Bool {
+        replyLoss > 0 && dice.chance(aboutLock ? 40 : replyLoss)
+    }
 
     func killTime() -> Nanoseconds { dice.milliseconds(5, weakened(.slowKill) ? 1500 : dice.chance(20) ? 295 : 60) }
 
@@ -126,8 +130,6 @@ public final class SimWorld {
     func weaken(_ view: inout ClusterView) {
         switch options.weakness {
         case .absenceUnproved: view.store?.epoch?.holder = .released
-        case .promoteUnasked:
-            view.peers = PeerRound(askedAt: view.now, asked: Set(nodes.map(\.name)), answers: [:])
         default: break
         }
     }
@@ -221,7 +223,14 @@ public final class SimWorld {
         }
         guard zookeeper.tree[.leader]?.data == .name(primary.name) else { return "\(primary.name) has no lock" }
         for node in nodes where node !== primary {
-            guard let agent = node.agent, let rule = agent.lastDecision?.rule else { return "\(node.name) has no agent" }
+            // What it made of an interrupted bootstrap is not this cluster, and never was: a person decides.
+            let isStranger =
+                node.postgres.contents == .ready && !invariants.wasMade(node.postgres.systemIdentifier)
+            guard let agent = node.agent, let rule = agent.lastDecision?.rule else {
+                if isStranger { continue }
+                return "\(node.name) has no agent"
+            }
+            if isStranger { continue }
             let streams = node.postgres.isStreaming && node.postgres.upstream == primary.index
             if streams, node.postgres.isPrefix(of: primary.postgres) { continue }
             if isExcused(node, rule, primary) { continue }

@@ -142,11 +142,21 @@ final class SimAgent {
                 }
                 return
             }
+            withdrawBootstrap(handle)
             isPrepared = true
             coordination = handle.isConnected ? .connected : .uncertain
             isDirty = true
             renewals.use(handle)
             wake(urgent: true)
+        }
+    }
+
+    /// A session that was taken up may still say that a dead process is making a cluster: nobody is.
+    private func withdrawBootstrap(_ handle: SimHandle) {
+        guard memory.bootstrap == nil else { return }
+        handle.read(watches: []) { tree in
+            guard tree?[.bootstrap]?.owner == handle.session else { return }
+            handle.multi([.delete(.bootstrap, expected: nil)]) { _ in }
         }
     }
 

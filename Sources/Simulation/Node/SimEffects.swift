@@ -33,7 +33,7 @@ extension SimAgent {
             finished.append(FinishedEffect(effect, outcome, at: now))
             switch (effect, outcome) {
             case (.acquire, .unknown), (.adopt, .unknown), (.replace, .unknown), (.release, .unknown):
-                unsettled = !world.weakened(.assumeSuccess)
+                unsettled = true
             case (.settle, .done): unsettled = false
             default: break
             }
@@ -207,7 +207,7 @@ extension SimAgent {
             return done(.failed("\(member) does not answer"))
         }
         world.invariants.replaces(node.index, by: source)
-        world.invariants.cloned(node.index, over: postgres.contents, from: source)
+        world.invariants.cloned(node.index, over: postgres.contents)
         let before = postgres.contents
         if before == .empty { postgres.contents = .unfinished("clone") }
         tool(took: world.dice.milliseconds(200, 2000), done) { [self] in

@@ -34,7 +34,7 @@ final class SimKeeper {
     // MARK: The deadline
 
     func arm(until end: Instant, zxid: Int64) -> String? {
-        if let latch, latch >= zxid, !world.weakened(.latchIgnored) { return "latched under a newer epoch" }
+        if let latch, latch >= zxid { return "latched under a newer epoch" }
         guard end > node.now else { return "the deadline has passed" }
         armedUntil = end
         armedZxid = zxid
@@ -67,11 +67,7 @@ final class SimKeeper {
 
     /// Refused while PostgreSQL may be writable.
     func disarm() -> String? {
-        if postgres.phase != .absent, postgres.role == .primary || promoteRequested || postgres.phase == .remains,
-            !world.weakened(.disarmCheck)
-        {
-            return "PostgreSQL may be writable"
-        }
+        if view().mayBeWritable { return "PostgreSQL may be writable" }
         armedUntil = nil
         alarm += 1
         return nil
@@ -95,7 +91,6 @@ final class SimKeeper {
     }
 
     private var mayPromote: String? {
-        if world.weakened(.promoteUnchecked) { return nil }
         guard let armedUntil else { return "not armed" }
         if armedUntil - node.now <= .milliseconds(100) { return "too close to the deadline" }
         return nil
@@ -183,6 +178,7 @@ final class SimKeeper {
         switch postgres.contents {
         case .empty: directory = .empty
         case .ready: directory = .ready(postgres.control)
+        case .unusable: directory = .unusable("not a data directory")
         case .unfinished(let what): directory = .unfinished(what)
         }
         return LocalPostgres(

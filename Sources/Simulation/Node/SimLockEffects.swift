@@ -97,12 +97,6 @@ extension SimAgent {
     ) {
         limited({ [self] outcome in
             markDirty()
-            if world.weakened(.assumeSuccess), case .unknown = outcome, let epoch = world.zookeeper.tree[.epoch] {
-                // What a process believes that takes silence for consent.
-                lead(epoch: epoch, term: world.zookeeper.tree[.leader]?.czxid ?? epoch.mzxid)
-                done(.done)
-                return
-            }
             done(outcome)
         }) { once in
             var isLate = false

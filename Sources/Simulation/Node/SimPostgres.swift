@@ -12,7 +12,7 @@ final class SimPostgres {
     }
 
     enum Contents: Hashable {
-        case empty, ready
+        case empty, ready, unusable
         case unfinished(String)
     }
 
@@ -30,7 +30,6 @@ final class SimPostgres {
     private unowned let world: SimWorld
     let node: Int
     var contents: Contents = .empty
-    /// The directory is being written by initdb, rewind or clone.
     var systemIdentifier = ""
     private(set) var lineage: [Branch] = []
     private(set) var wal: UInt64 = 0
@@ -136,7 +135,6 @@ final class SimPostgres {
                 minRecovery = wal
             } else {
                 checkpoint()
-                wal += 120
                 controlState = .shutDown
                 world.shipLastRecords(of: node)
             }
@@ -185,8 +183,10 @@ final class SimPostgres {
         }
     }
 
+    /// The record stands at the location that the control file names, and ends behind it.
     func checkpoint() {
         checkpointAt = wal
+        wal += 120
         checkpointTimeline = lineage.last?.number ?? 1
         minRecovery = 0
     }

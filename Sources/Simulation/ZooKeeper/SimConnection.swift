@@ -57,9 +57,9 @@ final class SimConnection {
     }
 
     /// Server to client; a reply may get lost with its connection.
-    func reply(_ action: @escaping () -> Void) {
+    func reply(aboutLock: Bool = false, _ action: @escaping () -> Void) {
         guard isOpen else { return }
-        if world.losesReply() {
+        if world.losesReply(aboutLock: aboutLock) {
             close()
             return
         }

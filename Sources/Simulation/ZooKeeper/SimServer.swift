@@ -48,10 +48,11 @@ final class SimServer {
         case .write(let operations, let completion):
             let slot = SimConnection.Slot(isReady: false) {}
             connection.append(slot)
+            let aboutLock = operations.contains { $0.changesLock }
             forward { [self] in
                 ensemble.propose(operations, session: connection.session, from: self) { [self] result in
                     let zxid = tree.zxid
-                    slot.run = { connection.reply { completion(result, zxid) } }
+                    slot.run = { connection.reply(aboutLock: aboutLock) { completion(result, zxid) } }
                     slot.isReady = true
                     connection.flush()
                 }
@@ -98,15 +99,16 @@ final class SimServer {
 
     // MARK: Faults
 
-    func cut() {
+    /// - Parameter oneWay: the leader is heard, and not reached.
+    func cut(oneWay: Bool) {
         cuts += 1
-        fromLeader.block()
+        if !oneWay { fromLeader.block() }
         toLeader.block()
     }
 
-    func heal() {
+    func heal(oneWay: Bool) {
         cuts -= 1
-        fromLeader.unblock()
+        if !oneWay { fromLeader.unblock() }
         toLeader.unblock()
     }
 

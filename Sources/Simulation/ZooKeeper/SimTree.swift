@@ -134,6 +134,12 @@ struct SimTree {
 }
 
 extension SimOperation {
+    /// A change of `epoch`: acquire, adopt, replace, release.
+    var changesLock: Bool {
+        if case .set(.epoch, _, _) = self { return true }
+        return false
+    }
+
     var path: SimPath? {
         switch self {
         case .create(let path, _, _), .set(let path, _, _), .delete(let path, _), .check(let path, _): path

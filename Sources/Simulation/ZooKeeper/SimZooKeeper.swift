@@ -38,7 +38,8 @@ final class SimZooKeeper {
         commitByThirdParty([
             .create(.status, .empty, ephemeral: false), .create(.sync, .empty, ephemeral: false),
         ])
-        ping()
+        // Pings have a phase of their own against the buckets of expiry.
+        world.after(world.dice.between(0, tick / 2)) { [self] in ping() }
         expire()
     }
 
@@ -166,17 +167,17 @@ final class SimZooKeeper {
     // MARK: Faults
 
     /// A follower loses its link for a while. Beyond syncLimit ticks it drops its clients and joins anew afterwards.
-    func cutFollower(_ index: Int, for duration: Nanoseconds) {
+    func cutFollower(_ index: Int, for duration: Nanoseconds, oneWay: Bool = false) {
         let server = servers[index]
         guard server.isServing, leader != index else { return }
         let reign = self.reign
-        server.cut()
+        server.cut(oneWay: oneWay)
         world.after(syncLimit * tick) { [self] in
             guard reign == self.reign, server.cuts > 0, server.isServing else { return }
             server.stopServing()
         }
         world.after(duration) { [self] in
-            server.heal()
+            server.heal(oneWay: oneWay)
             resume()
             if server.cuts == 0, !server.isServing, reign == self.reign { rejoin(server) }
         }

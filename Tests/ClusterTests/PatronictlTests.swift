@@ -1,0 +1,59 @@
+import AdminModel
+import Foundation
+import LibPQ
+import Support
+import Testing
+
+extension ClusterTests.Views {
+    /// Patroni 4.1.5's own command line reads our znodes and shows what it would of its own cluster.
+    @Test func patronictlListsTheCluster() async throws {
+        let (cluster, roles) = try await SharedCluster.whole()
+        let rows = try JSONParser.parse(try await patronictl(cluster, "list", "--format", "json")).asArray ?? []
+        #expect(rows.compactMap { $0["Member"]?.asString } == cluster.nodes.map(\.name))
+        for row in rows {
+            let isLeader = row["Member"]?.asString == roles.leader.name
+            #expect(row["Cluster"]?.asString == cluster.scope)
+            #expect(row["Role"]?.asString == (isLeader ? "Leader" : "Replica"))
+            #expect(row["State"]?.asString == (isLeader ? "running" : "streaming"))
+            #expect(row["TL"]?.asInt == Int64(roles.timeline))
+            let node = try cluster[row["Member"]?.asString ?? ""]
+            #expect(row["Host"]?.asString == "127.0.0.1:\(node.port)")
+            if !isLeader { #expect(row["Receive LSN"]?.asString?.contains("/") == true) }
+        }
+        #expect(rows.first { $0["Member"] == "member-b" }?["Tags"]?["zone"] == "north")
+    }
+
+    @Test func patronictlDrawsTheTopology() async throws {
+        let (cluster, roles) = try await SharedCluster.whole()
+        let identifier = try await roles.leader.query("SELECT system_identifier::text AS id FROM pg_control_system()")
+            .first().text("id")
+        let drawn = try await patronictl(cluster, "topology").split(separator: "\n").map(String.init)
+        #expect(drawn.first?.contains("Cluster: \(cluster.scope) (\(identifier))") == true)
+        let members = drawn.filter { $0.hasPrefix("| ") }.dropFirst()
+            .compactMap { $0.split(separator: "|").first.map(String.init) }
+            .map { " " + $0.trimmingCharacters(in: .whitespaces) }
+        #expect(members.first == " \(roles.leader.name)")
+        #expect(Set(members.dropFirst()) == Set(roles.replicas.map { " + \($0.name)" }))
+    }
+
+    private func patronictl(_ cluster: TestCluster, _ arguments: String...) async throws -> String {
+        let program: String
+        do {
+            let named = ProcessInfo.processInfo.environment["MATRIARCH_TEST_PATRONICTL"]
+            if let named {
+                program = named
+            } else {
+                program = try await PythonEnvironment.patroni.folder() + "/venv/bin/patronictl"
+            }
+        } catch {
+            if ClusterEquipment.isContinuousIntegration { throw error }
+            FileHandle.standardError.write(Data("*** SKIPPED: \(error)\n".utf8))
+            try Test.cancel("patronictl is missing")
+        }
+        let output = cluster.folder.path("patronictl-\(UInt32.random(in: 0...UInt32.max)).out")
+        try await PostgresInstance.run(
+            program, ["-c", cluster.nodes[0].place.configuration] + arguments,
+            environment: ["COLUMNS": "400", "LC_ALL": "C.UTF-8"], log: output)
+        return try String(contentsOfFile: output, encoding: .utf8)
+    }
+}

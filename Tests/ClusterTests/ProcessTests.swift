@@ -1,0 +1,111 @@
+import Foundation
+import LibPQ
+import Support
+import Testing
+import ZooKeeper
+
+/// What a foreign program does not promise: fencing and continuity by the keeper and the supervisor.
+private let ownProcesses = !AgentCommand.isForeign
+
+extension ClusterTests.Failures {
+    @Test(.enabled(if: ownProcesses), arguments: [true, false])
+    func killOfTheAgentAloneIsNoEvent(onLeader: Bool) async throws {
+        let (cluster, before) = try await SharedCluster.whole()
+        let node = onLeader ? before.leader : try #require(before.replicas.first)
+        let lock = try await ClusterTree.with(cluster) { try #require(try await $0.get("leader")).stat }
+        let writer = try await AcknowledgedWriter(cluster, leader: before.leader)
+        writer.start()
+        try await writer.progress()
+        let (agent, keeper, postmaster) = (node.agent, node.keeper, node.postmaster)
+        try node.kill(\.agent, "agent")
+        try await eventually("\(node.name) has a new agent", within: AgentCommand.deadline()) {
+            node.agent.map { $0 != agent } ?? false
+        }
+        let after = try await cluster.whole("with a new agent")
+        try await writer.progress(200)
+        let history = await writer.stop()
+        expectOnePrimary(history, "agent of \(onLeader ? "the leader" : "a replica") killed")
+        #expect(after.leader === before.leader)
+        #expect(after.timeline == before.timeline)
+        #expect(node.keeper == keeper)
+        #expect(node.postmaster == postmaster)
+        #expect(history.unknown.isEmpty)
+        let present = try await writer.present(on: after.leader)
+        #expect(history.lost(present: present).isEmpty)
+        // The session was taken up: the lock was never away.
+        let kept = try await ClusterTree.with(cluster) { try #require(try await $0.get("leader")).stat }
+        #expect(kept.czxid == lock.czxid)
+        #expect(kept.ephemeralOwner == lock.ephemeralOwner)
+    }
+
+    @Test(.enabled(if: ownProcesses))
+    func killOfAllThatIsOursLeavesNoOrphan() async throws {
+        let (cluster, before) = try await SharedCluster.whole()
+        let node = before.leader
+        let writer = try await AcknowledgedWriter(cluster, leader: node)
+        writer.start()
+        try await writer.progress()
+        let ours = [try #require(node.supervisor), try #require(node.agent), try #require(node.keeper)]
+        for process in ours { ProcessTable.signal(SIGKILL, process) }
+        try await eventually("no process of \(node.name) is left", within: AgentCommand.deadline()) {
+            node.everything().isEmpty
+        }
+        let between = try await cluster.whole("without \(node.name)", members: before.replicas)
+        try await writer.progress(on: between.leader)
+        try node.start()
+        try await cluster.whole()
+        expectOnePrimary(await writer.stop(), "supervisor, agent and keeper killed")
+    }
+
+    @Test(.enabled(if: ownProcesses))
+    func killOfTheKeeperStopsPostgreSQL() async throws {
+        let (cluster, before) = try await SharedCluster.whole()
+        let writer = try await AcknowledgedWriter(cluster, leader: before.leader)
+        writer.start()
+        try await writer.progress()
+        let postmaster = try #require(before.leader.postmaster)
+        try before.leader.kill(\.keeper, "keeper")
+        try await eventually("the postmaster follows its keeper", within: AgentCommand.deadline()) {
+            ProcessTable.entry(postmaster.pid)?.started != postmaster.started
+        }
+        try await cluster.whole("after the keeper's death")
+        try await writer.progress()
+        expectOnePrimary(await writer.stop(), "keeper killed")
+    }
+
+    @Test(.enabled(if: ownProcesses))
+    func aFrozenAgentLosesThePrimary() async throws {
+        let (cluster, before) = try await SharedCluster.whole()
+        let writer = try await AcknowledgedWriter(cluster, leader: before.leader)
+        writer.start()
+        try await writer.progress()
+        let agent = try #require(before.leader.agent)
+        ProcessTable.signal(SIGSTOP, agent)
+        defer { ProcessTable.signal(SIGCONT, agent) }
+        let between = try await cluster.whole("without the frozen agent", members: before.replicas)
+        try await writer.progress(on: between.leader)
+        #expect(before.leader.postmaster == nil, "the keeper fences at the lease's end")
+        ProcessTable.signal(SIGCONT, agent)
+        let after = try await cluster.whole("with the thawed agent")
+        #expect(after.leader === between.leader)
+        expectOnePrimary(await writer.stop(), "agent frozen")
+    }
+
+    @Test func aFrozenZooKeeperEndsWritesAndGivesThemBack() async throws {
+        let (cluster, before) = try await SharedCluster.whole()
+        let server = try await SharedZooKeeper.shared.server()
+        let writer = try await AcknowledgedWriter(cluster, leader: before.leader)
+        writer.start()
+        try await writer.progress()
+        server.freeze()
+        defer { server.thaw() }
+        try await eventually("nobody is writable", within: AgentCommand.deadline(), pace: .milliseconds(100)) {
+            let row = try? await before.leader.query("SELECT pg_is_in_recovery() AS standby").first()
+            return try row?.bool("standby") != false
+        }
+        server.thaw()
+        try await cluster.whole("with ZooKeeper back")
+        try await writer.progress()
+        expectOnePrimary(await writer.stop(), "ZooKeeper frozen")
+    }
+}

@@ -1,0 +1,138 @@
+import Testing
+
+@testable import HACore
+
+@Suite("Rules of the race, of promotion and of a crash")
+struct RaceRuleTests {
+    private func racing(_ answers: [MemberID: PeerRound.Answer]) -> Scene {
+        var scene = Scene()
+        scene.answer(answers)
+        return scene
+    }
+
+    @Test("Everybody is asked, then the healthiest takes the lock")
+    func race() {
+        #expect(Scene().decision.effects == [.askPeers])
+        #expect(racing([:]).decision.effects == [.acquire(epochVersion: 5)])
+        #expect(racing(["n2": Scene.standby(2000)]).decision.effects == [.acquire(epochVersion: 5)])
+        #expect(racing(["n2": Scene.standby(2001)]).decision.rule == "candidate.behind")
+        #expect(racing(["n2": Scene.standby(2000, priority: 2)]).decision.rule == "candidate.behind")
+        #expect(racing(["n3": Scene.primary]).decision.rule == "candidate.primary-alive")
+    }
+
+    @Test("Answers asked for before the lock was seen absent, or grown old, do not count")
+    func staleAnswers() {
+        var scene = racing([:])
+        scene.view.peers?.askedAt = Scene.now - .milliseconds(1)
+        #expect(scene.decision.rule == "candidate.ask")
+        scene.memory.absentSince = Scene.now - .seconds(2)
+        scene.memory.absentEpochVersion = 5
+        #expect(scene.decision.rule == "candidate.acquire")
+        scene.view.peers?.askedAt = Scene.now - .milliseconds(251)
+        #expect(scene.decision.rule == "candidate.ask")
+    }
+
+    @Test("Who may not lead: nofailover, too far behind, an old timeline, an old lease, a lock reserved for another")
+    func barred() {
+        var scene = racing([:])
+        scene.view.policy.nofailover = true
+        #expect(scene.decision.rule == "candidate.nofailover")
+        scene = racing([:])
+        scene.view.store?.optime = LSN(2001 + 1_048_576)
+        #expect(scene.decision.rule == "candidate.lag")
+        scene = racing([:])
+        scene.view.policy.checkTimeline = true
+        scene.view.store?.historyTimeline = Timeline(2)
+        #expect(scene.decision.rule == "candidate.timeline")
+        scene = racing([:])
+        scene.view.lease?.anchor = Scene.now - .seconds(5)
+        #expect(scene.decision.rule == "candidate.lease")
+        scene = racing([:])
+        scene.view.store?.epoch?.holder = .taken(by: "n2", session: Scene.otherSession, nonce: "x")
+        #expect(scene.decision.rule == "candidate.absence")
+    }
+
+    @Test("A rival that bars itself by check_timeline is not waited for")
+    func outdatedRival() {
+        var scene = racing(["n2": Scene.standby(9000)])
+        scene.view.policy.checkTimeline = true
+        scene.view.store?.historyTimeline = Timeline(2)
+        scene.view.local.sql?.timeline = Timeline(2)
+        #expect(scene.decision.rule == "candidate.acquire")
+    }
+
+    @Test("Promotion: asked after the proof, armed first, never beside a primary or without lease")
+    func promotion() {
+        var scene = Scene()
+        scene.lead()
+        #expect(scene.decision.effects == [.askPeers])
+        scene.answer(["n2": Scene.standby(1), "n3": Scene.standby(1)], askedAt: Scene.now - .seconds(6))
+        #expect(scene.decision.effects == [.askPeers])
+        scene.answer(["n2": Scene.standby(1), "n3": Scene.standby(1)], askedAt: Scene.now - .seconds(5))
+        #expect(scene.decision.effects == [.arm(Term(400)), .promote(Term(400))])
+        scene.answer(["n2": Scene.primary, "n3": Scene.standby(1)])
+        #expect(scene.decision.effects == [.release(Term(400))])
+        scene.view.lease?.provenUntil = Scene.now + .milliseconds(1400)
+        #expect(scene.decision.effects.isEmpty)
+    }
+
+    @Test("A silent member without a keeper is waited for, one with a keeper or without a session is not")
+    func silent() {
+        var scene = Scene()
+        scene.lead()
+        scene.answer(["n3": Scene.standby(1)])
+        #expect(scene.decision.effects == [.arm(Term(400)), .promote(Term(400))])
+        scene.view.store?.members["n2"]?.kept = false
+        #expect(scene.decision.effects.isEmpty)
+        #expect(scene.decision.recheckAfter == .seconds(10))
+        scene.view.peers?.askedAt = Scene.now - .milliseconds(10_300)
+        scene.view.leadership?.provedAt = Scene.now - .seconds(11)
+        #expect(scene.decision.effects == [.arm(Term(400)), .promote(Term(400))])
+        scene.answer(["n3": Scene.standby(1)])
+        scene.view.store?.livingSessions.remove(Scene.otherSession)
+        #expect(scene.decision.effects == [.arm(Term(400)), .promote(Term(400))])
+    }
+
+    @Test("A crashed primary starts again within primary_start_timeout, else another takes over")
+    func crash() {
+        var scene = Scene()
+        scene.lead()
+        scene.stop(.inProduction, crashedAt: Scene.now - .seconds(1))
+        scene.answer(["n2": Scene.standby(2000), "n3": Scene.standby(2000)])
+        #expect(scene.decision.effects == [.arm(Term(400)), .start(as: .primary, term: Term(400))])
+        scene.view.policy.primaryStartTimeout = .zero
+        #expect(scene.decision.effects == [.release(Term(400))])
+        scene.answer([:])
+        #expect(scene.decision.effects == [.arm(Term(400)), .start(as: .primary, term: Term(400))])
+        // Nothing is started or released while a backend of the dead postmaster may still acknowledge.
+        scene.view.local.process = .remains
+        #expect(scene.decision.rule == "leader.remains")
+        #expect(scene.decision.effects.isEmpty)
+    }
+
+    @Test("A leader without a usable directory gives the lock away")
+    func noDirectory() {
+        for directory in [DataDirectory.empty, .unfinished("rewind"), .unusable("x")] {
+            var scene = Scene()
+            scene.lead()
+            scene.stop(.shutDown)
+            scene.view.local.directory = directory
+            #expect(scene.decision.effects == [.release(Term(400))])
+        }
+    }
+
+    @Test("No race for a new cluster where somebody has data, and none beside another's")
+    func bootstrap() {
+        var scene = Scene()
+        scene.stop(.shutDown)
+        scene.view.local.directory = .empty
+        scene.view.store?.initialize = .absent
+        #expect(scene.decision.rule == "bootstrap.wait")
+        scene.view.store?.members["n2"]?.isRunning = false
+        scene.view.store?.members["n3"]?.isRunning = false
+        #expect(scene.decision.effects == [.raceInitialize])
+        scene.memory.bootstrap = .created
+        scene.view.store?.initialize = .done(SystemIdentifier(rawValue: "7999999999999999999"))
+        #expect(scene.decision.effects == [.cancelBootstrap])
+    }
+}
