@@ -58,6 +58,12 @@ class Node:
     def is_postgres(self, pid):
         return processes.works_in(pid, self.data, {self.cluster.postgres})
 
+    def is_working(self):
+        """True while its agent or PostgreSQL runs. A keeper stays a little longer, in case an agent comes back."""
+        if self.process is not None and self.process.poll() is None:
+            return True
+        return any(processes.works_in(pid, self.folder, {self.cluster.postgres}) for pid in processes.everyone())
+
     def census(self):
         """Every process of this node. Those that could react to the end of another come first: supervisor and agent,
         then PostgreSQL, then the keeper."""
@@ -177,7 +183,7 @@ class Cluster:
             if node.process is not None and node.process.poll() is None:
                 node.process.send_signal(signal.SIGTERM)
         end = time.monotonic() + patience
-        while time.monotonic() < end and any(node.census() for node in self.nodes):
+        while time.monotonic() < end and any(node.is_working() for node in self.nodes):
             time.sleep(0.05)
         for node in self.nodes:
             processes.kill_until_none(node.census)
