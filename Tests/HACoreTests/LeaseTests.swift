@@ -58,7 +58,8 @@ struct LeaseTests {
 
     private func lease() -> AnchoredLease {
         AnchoredLease(
-            session: 1, terms: LeaseTerms(timeout: .seconds(10), tickTime: .seconds(2)), generation: 1, handshake: at(0))
+            session: 1, terms: LeaseTerms(timeout: .seconds(10), tickTime: .seconds(2)), generation: 1, handshake: at(0)
+        )
     }
 
     @Test("The handshake is the first anchor; the drift's share and the margin are taken off")

@@ -5,13 +5,16 @@ import Testing
 struct PositionTests {
     @Test(
         "LSNs are read as PostgreSQL writes them",
-        arguments: [("0/0", 0), ("16/B374D848", 0x16_B374_D848), ("FFFFFFFF/FFFFFFFF", UInt64.max), ("a/b", 0xA_0000_000B)])
+        arguments: [
+            ("0/0", 0), ("16/B374D848", 0x16_B374_D848), ("FFFFFFFF/FFFFFFFF", UInt64.max), ("a/b", 0xA_0000_000B),
+        ])
     func lsn(text: String, bytes: UInt64) {
         #expect(LSN(text)?.rawValue == bytes)
         #expect(LSN(bytes).description == text.uppercased())
     }
 
-    @Test("What is no LSN", arguments: ["", "0", "/", "0/", "/0", "0/0/0", "+1/0", "0/-1", "G/0", "123456789/0", " 0/0"])
+    @Test(
+        "What is no LSN", arguments: ["", "0", "/", "0/", "/0", "0/0/0", "+1/0", "0/-1", "G/0", "123456789/0", " 0/0"])
     func noLSN(text: String) { #expect(LSN(text) == nil) }
 
     @Test("The distance between positions never wraps")

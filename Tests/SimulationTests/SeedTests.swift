@@ -6,7 +6,8 @@ import Testing
 struct SeedTests {
     /// Rules that cannot decide in the simulated world, each with the reason.
     static let unreachable: [RuleID: String] = [
-        "fence.lock-gone": "the edge clears leadership with the read that shows the lock gone; the next fence rule acts",
+        "fence.lock-gone":
+            "the edge clears leadership with the read that shows the lock gone; the next fence rule acts",
         "candidate.primary-alive": "needs a primary without a keeper: absence is proved before anybody is asked",
         "replica.foreign": "needs a leader whose data differ from `initialize`: operators only",
         "idle": "stands at the end so that something always decides",

@@ -78,7 +78,7 @@ public final class LogQueue: Sendable {
     /// - Parameters:
     ///   - limit: lines that may wait (contract: `log.max_queue_size`).
     ///   - descriptor: where the lines go.
-    public init(limit: Int = 1000, descriptor: Int32 = STDERR_FILENO) {
+    public init(limit: Int = 1000, descriptor: Int32 = 2) {
         self.limit = limit
         self.descriptor = descriptor
         startThread(named: "log") { [self] in run() }

@@ -52,7 +52,8 @@ let bootstrapRules: [Rule] = [
     },
     Rule("bootstrap.race", "No data anywhere, no leader, nobody else at it: race for `initialize`.") { s in
         guard s.memory.bootstrap == nil, s.local.directory == .empty, case .nobody = s.holder,
-            s.store?.initialize == .absent || s.store?.initialize == .abandoned, s.policy.mayBootstrap, !s.policy.nofailover, s.ready("race-initialize"),
+            s.store?.initialize == .absent || s.store?.initialize == .abandoned, s.policy.mayBootstrap,
+            !s.policy.nofailover, s.ready("race-initialize"),
             // Where PostgreSQL runs there is data: that member writes `initialize` itself.
             !s.others.contains(where: { $0.view.isRunning })
         else { return nil }
@@ -68,7 +69,9 @@ extension Situation {
     /// What says that the cluster which this member makes is not the cluster.
     fileprivate var otherCluster: String? {
         if let leader = otherLeader { return "\(leader.member) leads already" }
-        guard case .done(let cluster)? = store?.initialize, cluster != local.control?.systemIdentifier else { return nil }
+        guard case .done(let cluster)? = store?.initialize, cluster != local.control?.systemIdentifier else {
+            return nil
+        }
         return "a cluster exists already (\(cluster))"
     }
 }

@@ -115,7 +115,8 @@ let replicaRules: [Rule] = [
         guard s.otherLeader != nil, s.local.isRunning, s.local.sql == nil else { return nil }
         return Conclusion("Still starting up as a standby.", recheckAfter: s.startingPause)
     },
-    Rule("replica.kick", "A standby that does not stream is woken from its sleep between tries, ever more rarely.") { s in
+    Rule("replica.kick", "A standby that does not stream is woken from its sleep between tries, ever more rarely.") {
+        s in
         guard let leader = s.otherLeader, s.local.isRunning, let sql = s.local.sql, !sql.streaming else { return nil }
         let pause = Duration.milliseconds(min(10_000, 50 << min(s.memory.kicks, 8)))
         if let at = s.memory.kickedAt, s.memory.kicks > 0, s.view.now - at < pause {

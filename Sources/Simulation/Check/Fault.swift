@@ -57,7 +57,8 @@ extension Fault {
             let isTrap = dice.chance(25)
             return Fault(
                 kind: kind, at: at, duration: dice.between(min(20 * millisecond, longest), longest),
-                target: isTrap || dice.chance(60) ? -1 : dice.below(options.nodes), other: dice.below(6), isTrap: isTrap)
+                target: isTrap || dice.chance(60) ? -1 : dice.below(options.nodes), other: dice.below(6), isTrap: isTrap
+            )
         }.sorted { $0.at < $1.at }
     }
 }

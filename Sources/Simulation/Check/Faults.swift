@@ -48,7 +48,8 @@ extension SimWorld {
         case .legacyLock:
             guard let target = target ?? nodes.first else { return }
             let session = 0x2_0000 + now
-            guard zookeeper.commitByThirdParty([.create(.leader, .name(target.name), ephemeral: true)], session: session)
+            guard
+                zookeeper.commitByThirdParty([.create(.leader, .name(target.name), ephemeral: true)], session: session)
             else { return }
             after(min(fault.duration, options.sessionTimeout)) { [self] in
                 zookeeper.closeThirdParty(session: session)

@@ -211,7 +211,9 @@ public final class SimWorld {
             recovery = nil
         }
         if !isOver, now > options.chaosEnd + options.patience {
-            violated("the cluster is not whole \((now - options.chaosEnd) / second) s after the last fault: \(missing() ?? "unstable")")
+            violated(
+                "the cluster is not whole \((now - options.chaosEnd) / second) s after the last fault: \(missing() ?? "unstable")"
+            )
         }
         after(100 * millisecond) { [self] in watchRecovery() }
     }
@@ -219,7 +221,9 @@ public final class SimWorld {
     /// What keeps the cluster from being whole; nil = nothing.
     private func missing() -> String? {
         guard let primary = nodes.first(where: { $0.postgres.isWritable }) else {
-            return "no primary; " + nodes.map { "\($0.name): \($0.agent?.lastDecision?.rule.rawValue ?? "no agent")" }.joined(separator: ", ")
+            return "no primary; "
+                + nodes.map { "\($0.name): \($0.agent?.lastDecision?.rule.rawValue ?? "no agent")" }.joined(
+                    separator: ", ")
         }
         guard zookeeper.tree[.leader]?.data == .name(primary.name) else { return "\(primary.name) has no lock" }
         for node in nodes where node !== primary {

@@ -77,7 +77,8 @@ final class SimPostgres {
         ControlFile(
             systemIdentifier: SystemIdentifier(rawValue: systemIdentifier), state: controlState,
             timeline: Timeline(checkpointTimeline), checkpoint: LSN(checkpointAt), redo: LSN(checkpointAt),
-            minRecoveryPoint: LSN(minRecovery), minRecoveryTimeline: Timeline(minRecovery > 0 ? lineage.last?.number ?? 0 : 0),
+            minRecoveryPoint: LSN(minRecovery),
+            minRecoveryTimeline: Timeline(minRecovery > 0 ? lineage.last?.number ?? 0 : 0),
             allowsRewind: allowsRewind)
     }
 

@@ -40,11 +40,12 @@ final class SimServer {
         switch request {
         case .ping: connection.reply {}
         case .read(let read, let watches, let completion):
-            connection.append(SimConnection.Slot(isReady: true) { [self] in
-                connection.watches.formUnion(watches)
-                let tree = self.tree
-                connection.reply { completion(.success(read(tree)), tree.zxid) }
-            })
+            connection.append(
+                SimConnection.Slot(isReady: true) { [self] in
+                    connection.watches.formUnion(watches)
+                    let tree = self.tree
+                    connection.reply { completion(.success(read(tree)), tree.zxid) }
+                })
         case .write(let operations, let completion):
             let slot = SimConnection.Slot(isReady: false) {}
             connection.append(slot)
