@@ -10,8 +10,9 @@ WHOLE_FOR = 1.5  # the cluster must look whole for so long before an action coun
 DEADLINE = 90
 
 # The lines in which an agent says that it took the lock, and that its PostgreSQL is gone: the best kind first.
-TAKEN = (r"promoted self to leader", r"rule=candidate\.", r"acquired|promot")
-NOTICED = (r"released|releasing", r"rule=(?!\S*idle)", r"not running|crash|died")
+TAKEN = (r"^promoted self to leader", r"rule=candidate\.acquire", r"acquired|promot")
+GONE = (r"^PostgreSQL ended",)
+RELEASED = (r"next=release", r"released")
 
 
 class Failed(Exception):
@@ -118,8 +119,9 @@ class Director:
             self.say(f"Writes went on (longest pause {pause.seconds * 1000:.0f} ms).")
             return
         self.say(f"Writes were refused for {pause.seconds:.2f} s.")
-        if former.is_alive and (words := decision(former.log_lines(mark.offsets[former.name]), NOTICED)):
-            self.say(f"{former.name} noticed: {words}")
+        lines = former.log_lines(mark.offsets[former.name]) if former.is_alive else []
+        if words := [words for patterns in (GONE, RELEASED) if (words := decision(lines, patterns))]:
+            self.say(f"{former.name} noticed: {'; '.join(words)}")
         if leader == former.name:
             self.say(f"{leader} stays the primary: PostgreSQL was restarted in place.")
         elif leader is not None:
@@ -163,10 +165,12 @@ class Mark:
 
 
 def decision(lines, patterns):
-    """The first line of the agent that matches the first pattern that any matches; PostgreSQL's lines look different."""
-    lines = [line for line in lines if re.match(r"\d{4}-\d\d-\d\d [\d:]+,\d+ [A-Z]+: ", line)]
+    """The first message of the agent that matches the first pattern that any matches."""
+    # PostgreSQL writes to the same file, with another format of the time.
+    found = (re.match(r"\d{4}-\d\d-\d\d [\d:]+,\d+ [A-Z]+: (.*)", line) for line in lines)
+    messages = [match[1].strip() for match in found if match]
     for pattern in patterns:
-        for line in lines:
-            if re.search(pattern, line):
-                return "\"" + line.partition(": ")[2].strip() + "\""
+        for message in messages:
+            if re.search(pattern, message):
+                return f'"{message}"'
     return None

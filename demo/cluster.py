@@ -58,12 +58,22 @@ class Node:
     def is_postgres(self, pid):
         return processes.works_in(pid, self.data, {self.cluster.postgres})
 
+    def is_working(self):
+        """True while its agent or PostgreSQL runs. A keeper stays a little longer, in case an agent comes back."""
+        if self.process is not None and self.process.poll() is None:
+            return True
+        return any(processes.works_in(pid, self.folder, {self.cluster.postgres}) for pid in processes.everyone())
+
     def census(self):
-        """Every process of this node: supervisor, agent, keeper, tools, postmaster and its children."""
-        found = processes.descendants(self.process.pid) if self.process and self.process.poll() is None else set()
-        programs = {self.cluster.postgres, self.cluster.programs}
-        found |= {pid for pid in processes.everyone() if processes.works_in(pid, self.folder, programs)}
-        return {pid for pid in found if not processes.is_zombie(pid)}
+        """Every process of this node. Those that could react to the end of another come first: supervisor and agent,
+        then PostgreSQL, then the keeper."""
+        tree = processes.descendants(self.process.pid) if self.process and self.process.poll() is None else set()
+        programs = (self.cluster.postgres, self.cluster.programs)
+        groups = [tree] + [
+            {pid for pid in processes.everyone() if processes.works_in(pid, self.folder, {folder})}
+            for folder in programs]
+        return [pid for pid in dict.fromkeys(pid for group in groups for pid in sorted(group))
+                if not processes.is_zombie(pid)]
 
     def kill_postmaster(self):
         """SIGKILL of the postmaster alone. Returns its process id."""
@@ -80,7 +90,7 @@ class Node:
             self.cluster.memory.note(postmaster)
         count = len(self.census())
         if not processes.kill_until_none(self.census):
-            raise RuntimeError(f"processes of {self.name} do not die: {sorted(self.census())}")
+            raise RuntimeError(f"processes of {self.name} do not die: {self.census()}")
         self.forget()
         return count
 
@@ -105,6 +115,7 @@ class SharedMemory:
     """What a killed PostgreSQL leaves behind in the system, to be removed at the end."""
 
     def __init__(self):
+        self.start = int(time.time())
         self.postmasters = set()
         self.files = set()
 
@@ -128,7 +139,8 @@ class SharedMemory:
             names = file.readline().split()
             segments = [dict(zip(names, line.split())) for line in file]
         for segment in segments:
-            if int(segment["cpid"]) in self.postmasters and segment["nattch"] == "0":
+            is_ours = int(segment["cpid"]) in self.postmasters and int(segment["ctime"]) >= self.start
+            if is_ours and segment["nattch"] == "0":
                 subprocess.run(["/usr/bin/ipcrm", "-m", segment["shmid"]], check=False, stderr=subprocess.DEVNULL)
 
 
@@ -171,7 +183,7 @@ class Cluster:
             if node.process is not None and node.process.poll() is None:
                 node.process.send_signal(signal.SIGTERM)
         end = time.monotonic() + patience
-        while time.monotonic() < end and any(node.census() for node in self.nodes):
+        while time.monotonic() < end and any(node.is_working() for node in self.nodes):
             time.sleep(0.05)
         for node in self.nodes:
             processes.kill_until_none(node.census)

@@ -119,12 +119,12 @@ def kill(pids, is_still_meant):
 
 
 def kill_until_none(census, seconds=10):
-    """Kills what `census` finds until it finds nothing. True when nothing is left."""
+    """Kills what `census` finds, in its order, until it finds nothing twice. True when nothing is left."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    empty = 0  # a process can start another one behind the back of a single look
+    while empty < 2 and time.monotonic() < end:
         found = census()
-        if not found:
-            return True
+        empty = 0 if found else empty + 1
         kill(found, lambda pid: pid in found)
         time.sleep(0.01)
-    return not census()
+    return empty == 2

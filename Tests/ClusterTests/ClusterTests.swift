@@ -9,6 +9,7 @@ import Testing
     .serialized, .timeLimit(.minutes(5)),
     .enabled(if: ClusterEquipment.mayRun, "ZooKeeper, PostgreSQL 15 and the built programs"),
     .compactMapIssues { issue in
+        guard issue.isFailure else { return issue }
         let reports = TestCluster.reports()
         if !reports.isEmpty { FileHandle.standardError.write(Data("\(issue)\n\(reports)".utf8)) }
         return issue

@@ -86,19 +86,27 @@ struct ClusterTree {
 }
 
 extension TestCluster {
-    /// Changes one key of the dynamic configuration, nil removes it, and waits until every member has taken it over:
-    /// it then stands in the copy in the data directory.
+    /// Changes one key of the dynamic configuration, nil removes it, and waits until every member has seen it.
     func configure(_ key: String, _ value: JSONValue?) async throws {
         try await ClusterTree.with(self) { tree in
             var config = try await tree.object("config")
             config[key] = value
             try await tree.set("config", config.text(.compact))
         }
+        try await seen("the new \(key)")
+    }
+
+    /// Waits until every member has read the znodes after this call.
+    func seen(_ words: String) async throws {
+        // `dcs_last_seen` counts whole seconds: a greater one than the present second began after now.
+        let now = Int64(Date().timeIntervalSince1970)
         for node in nodes {
-            try await eventually("\(node.name) takes \(key) over", within: AgentCommand.deadline()) {
-                let copy = try? String(contentsOfFile: "\(node.dataDirectory)/patroni.dynamic.json", encoding: .utf8)
-                guard let copy, let shown = try? JSONParser.parse(copy).asObject else { return false }
-                return shown[key] == value
+            try await eventually("\(node.name) sees \(words)", within: AgentCommand.deadline(), pace: .milliseconds(50))
+            {
+                guard let answer = try? await HTTPProbe.send("GET", "/patroni", port: node.restPort),
+                    let seen = try JSONParser.parse(answer.body)["dcs_last_seen"]?.asInt
+                else { return false }
+                return seen > now
             }
         }
     }

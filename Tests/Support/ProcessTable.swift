@@ -12,6 +12,16 @@ public struct ProcessTable: Sendable {
         public let started: UInt64
         /// Z for what has ended and waits for its parent.
         public let state: Character
+
+        /// The same process, whatever it does at the moment.
+        public static func == (left: Self, right: Self) -> Bool {
+            left.pid == right.pid && left.started == right.started
+        }
+
+        public func hash(into hasher: inout Hasher) {
+            hasher.combine(pid)
+            hasher.combine(started)
+        }
     }
 
     public let entries: [pid_t: Entry]

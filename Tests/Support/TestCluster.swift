@@ -18,11 +18,6 @@ public final class TestCluster: Sendable {
     public let scope: String
     private static let alive = Locked<[ObjectIdentifier: TestCluster]>([:])
     private static let numbers = Locked<Int>(0)
-    private static let killingAtExit: Void = {
-        // A keeper and its PostgreSQL outlive their agent on purpose, so the test process must end them itself.
-        atexit { TestCluster.killAll() }
-    }()
-
     /// Makes folders and files; nothing is started.
     public init(_ settings: ClusterSettings = ClusterSettings(), zooKeeper: String) throws {
         if let problem = ClusterEquipment.problem { throw SupportError(problem) }
@@ -40,7 +35,7 @@ public final class TestCluster: Sendable {
         nodes = try settings.members.map {
             try ClusterNode($0, in: folder, settings: final, zooKeeper: zooKeeper)
         }
-        _ = Self.killingAtExit
+        try Guardian.shared.get().watch(folder.path)
         Self.alive.withLock { $0[ObjectIdentifier(self)] = self }
     }
 
@@ -158,11 +153,5 @@ public final class TestCluster: Sendable {
         _ = Self.alive.withLock { $0.removeValue(forKey: ObjectIdentifier(self)) }
         // MATRIARCH_TEST_KEEP leaves data directories and logs for a look afterwards.
         if ProcessInfo.processInfo.environment["MATRIARCH_TEST_KEEP"] == nil { folder.remove() }
-    }
-
-    private static func killAll() {
-        for cluster in alive.withLock({ Array($0.values) }) {
-            for node in cluster.nodes { for entry in node.everything() { ProcessTable.signal(SIGKILL, entry) } }
-        }
     }
 }

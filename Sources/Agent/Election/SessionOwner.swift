@@ -77,7 +77,8 @@ final class SessionOwner: Sendable {
                     state.coordination = .expired
                     state.dirty = true
                 }
-                await session.close()
+                // A cancelled task cannot wait: whoever cancelled this one closes.
+                if !Task.isCancelled { await session.close() }
             } catch {
                 logger.error(
                     "cannot open a ZooKeeper session to \(configuration.hosts), trying again in \(pause): \(error)")

@@ -28,7 +28,9 @@ public struct AgentAssembly: Sendable {
         exit: @escaping @Sendable (Int32) -> Void
     ) async throws {
         let me = config.name
-        let settings = ClusterSettings(local: config)
+        let cache = DynamicConfigFile(dataDirectory: FilePath(config.postgresql.dataDir))
+        let accepted = await cache.read().flatMap { try? JSONParser.parse($0) }?.asObject
+        let settings = ClusterSettings(local: config, accepted: accepted)
         let layout = try Self.layout(config)
         let installation = try Self.installation(config, settings)
         let wakeup = Wakeup()
@@ -92,7 +94,7 @@ public struct AgentAssembly: Sendable {
             slots: SlotMaintenance(
                 me: me, settings: settings,
                 info: { server.superuserConnection(applicationName: "Matriarch slots") }, logger: logger),
-            board: board, logger: logger)
+            cache: cache, board: board, logger: logger)
         let loop = AgentLoop(
             me: me, settings: settings, sessions: sessions, reader: reader, guardian: guardian, observer: observer,
             runner: runner, latest: latest, publisher: publisher, wakeup: wakeup, exit: exit,

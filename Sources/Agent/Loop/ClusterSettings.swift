@@ -8,15 +8,20 @@ final class ClusterSettings: Sendable {
         var local: AgentConfig
         var dynamic: DynamicConfig
         var zxid: Int64?
+        /// What wrong keys fall back to.
+        var accepted: JSONObject?
     }
 
     private let state: NIOLockedValueBox<State>
 
-    /// Until the tree was read, `bootstrap.dcs` holds.
-    init(local: AgentConfig) {
-        let document = local.bootstrap.dcs ?? [:]
+    /// Until the tree was read, what was accepted last holds, else `bootstrap.dcs`.
+    /// - Parameter accepted: of `patroni.dynamic.json`.
+    init(local: AgentConfig, accepted: JSONObject? = nil) {
+        let document = accepted ?? local.bootstrap.dcs ?? [:]
         state = NIOLockedValueBox(
-            State(local: local, dynamic: DynamicConfig(document: document, local: local.postgresql), zxid: nil))
+            State(
+                local: local, dynamic: DynamicConfig(document: document, local: local.postgresql), zxid: nil,
+                accepted: accepted))
     }
 
     var local: AgentConfig { state.withLockedValue { $0.local } }
@@ -28,8 +33,9 @@ final class ClusterSettings: Sendable {
     func apply(_ document: JSONObject, zxid: Int64) -> DynamicConfig? {
         state.withLockedValue { state in
             guard state.zxid != zxid else { return nil }
-            let last = state.zxid == nil ? nil : state.dynamic.accepted
-            state.dynamic = DynamicConfig(document: document, last: last, local: state.local.postgresql)
+            state.dynamic = DynamicConfig(
+                document: document, last: state.accepted, local: state.local.postgresql)
+            state.accepted = state.dynamic.accepted
             state.zxid = zxid
             return state.dynamic
         }

@@ -19,8 +19,10 @@ actor Publisher {
     private let server: LocalServer
     private let members: MemberPublisher
     private let slots: SlotMaintenance
+    private let cache: DynamicConfigFile
     private let board: StatusBoard
     private let logger: Logger
+    private var cached: JSONObject?
     private var writing: Task<Void, Never>?
     private var maintainedAt = Instant(nanoseconds: 0)
     private var maintainedMembers: [MemberID] = []
@@ -31,8 +33,9 @@ actor Publisher {
     init(
         me: MemberID, settings: ClusterSettings, sessions: SessionOwner, guardian: LeaseGuard, lock: LockEffects,
         monitor: PostgresMonitor, keeper: KeeperLink, server: LocalServer, members: MemberPublisher,
-        slots: SlotMaintenance, board: StatusBoard, logger: Logger
+        slots: SlotMaintenance, cache: DynamicConfigFile, board: StatusBoard, logger: Logger
     ) {
+        self.cache = cache
         self.me = me
         self.settings = settings
         self.sessions = sessions
@@ -94,6 +97,7 @@ actor Publisher {
     private func write(
         _ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?
     ) async {
+        await keepConfiguration(view, tree)
         guard let session = sessions.session, sessions.coordination == .connected else { return }
         var status: ServerStatus?
         if let pid = keeper.lastStatus?.postmasterPID { status = await monitor.lastStatus(postmaster: pid) }
@@ -109,6 +113,14 @@ actor Publisher {
         let owner = tree?.view.members[me]?.session
         await members.publish(record, through: session, exists: owner == session.connection?.session.rawValue)
         if isLeading, let term = view.leadership?.term, let tree { await writeHistory(view, term, tree) }
+    }
+
+    /// What was accepted of the cluster's configuration is there at the next start, too.
+    private func keepConfiguration(_ view: ClusterView, _ tree: TreeSnapshot?) async {
+        let accepted = settings.dynamic.accepted
+        guard tree?.config != nil, view.local.control != nil, view.running == nil, cached != accepted else { return }
+        cached = accepted
+        do { try await cache.write(accepted.text(.spaced)) } catch { logger.warning("\(error)") }
     }
 
     private func writeHistory(_ view: ClusterView, _ term: Term, _ tree: TreeSnapshot) async {

@@ -38,11 +38,12 @@ extension Situation {
     /// The steps from a proved lock to a writable PostgreSQL, or what they wait for.
     func promotion(_ leadership: Leadership, _ reason: String, _ act: Effect) -> Conclusion {
         guard leaseSuffices else {
-            return Conclusion("waiting for a proved lease before: " + reason, recheckAfter: .milliseconds(100))
+            return Conclusion("waiting for a proved lease before: " + act.name, recheckAfter: .milliseconds(100))
         }
         switch PromotionClearance(self, leadership: leadership) {
         case .ask:
-            return Conclusion("asking the other members before: " + reason, .askPeers, recheckAfter: .milliseconds(200))
+            return Conclusion(
+                "asking the other members before: " + act.name, .askPeers, recheckAfter: .milliseconds(200))
         case .primary(let peer):
             return Conclusion("Primary (\(peer)) is still alive, giving up the leader lock", .release(leadership.term))
         case .wait(let peer, let until):

@@ -104,7 +104,8 @@ let replicaRules: [Rule] = [
             "starting as a secondary of \(leader.member)", .follow(leader.member, leader.term),
             .start(as: .standby, term: nil))
     },
-    Rule("replica.retarget", "The standby does not follow this leader in this term yet; before it is consistent it may need to.") {
+    Rule("replica.retarget", "The standby does not follow this leader in this term yet: also before it is consistent.")
+    {
         s in
         guard let leader = s.otherLeader, s.local.isRunning,
             s.view.following != Following(member: leader.member, term: leader.term), s.ready("follow")
