@@ -47,6 +47,20 @@ extension ClusterTests {
             try await ClusterTree.with(cluster) { try await expectHistory($0, after) }
         }
 
+        /// A leader may die before anybody streams its timeline: the number that it reserved is not given away again.
+        @Test func aReservedTimelineIsNotUsedAgain() async throws {
+            let (cluster, before) = try await SharedCluster.whole()
+            let reserved = Int64(before.timeline) + 3
+            try await cluster.configure("primary_start_timeout", 0)
+            try await ClusterTree.with(cluster) { try await $0.set("timeline", String(reserved)) }
+            try before.leader.kill(\.postmaster, "postmaster")
+            let after = try await cluster.whole("led by another") { $0.leader !== before.leader }
+            #expect(Int64(after.timeline) == reserved + 1)
+            let kept = try await ClusterTree.with(cluster) { try await $0.text("timeline") }
+            #expect(kept == String(reserved + 1))
+            try await cluster.configure("primary_start_timeout", nil)
+        }
+
         /// The last entry of `history` names the fork and the new leader, in the order that others read.
         private func expectHistory(_ tree: ClusterTree, _ roles: TestCluster.Roles) async throws {
             let entry = try await eventually(

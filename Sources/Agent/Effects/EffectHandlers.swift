@@ -93,20 +93,7 @@ struct EffectHandlers: Sendable {
         case .stop:
             try await server.stop(fastFor: .seconds(60))
             await observer.invalidateDirectory()
-        case .promote(let term):
-            guard let leadership = lock.guardian.leadership, leadership.term == term else {
-                throw EffectFailure("the lock of term \(term) is not held any more")
-            }
-            do {
-                // Bounded by replay of what was received; the keeper's deadline ends it when the lease does.
-                try await server.keeper.client().promote(
-                    epochZxid: leadership.epochZxid, promoteFile: server.dataDirectory.appending("promote"),
-                    deadline: max(settings.policy.primaryStartTimeout, .seconds(60)))
-            } catch {
-                throw EffectFailure("\(error)")
-            }
-            latest.following = nil
-            await observer.invalidateDirectory()
+        case .promote(let term): try await promote(term)
         case .checkpoint:
             do { _ = try await monitor.execute("CHECKPOINT", deadline: .seconds(300)) } catch {
                 throw EffectFailure("\(error)")
@@ -114,6 +101,27 @@ struct EffectHandlers: Sendable {
             await observer.invalidateDirectory()
         default: break
         }
+    }
+
+    /// Reserves the number of the new timeline, then has the keeper promote.
+    private func promote(_ term: Term) async throws(EffectFailure) {
+        guard let leadership = lock.guardian.leadership, leadership.term == term, let sql = latest.local?.sql else {
+            throw EffectFailure("the lock of term \(term) is not held any more")
+        }
+        do {
+            let timeline = try await TimelineFiles(dataDirectory: server.dataDirectory)
+                .next(own: sql.timeline, reserved: latest.tree?.reservedTimeline)
+            // On record before it can exist: a leader that dies right after its promotion has not wasted it (I-8).
+            try await lock.write(lock.layout.timeline, Array(String(timeline.rawValue).utf8), as: term)
+            // Bounded by replay of what was received; the keeper's deadline ends it when the lease does.
+            try await server.keeper.client().promote(
+                epochZxid: leadership.epochZxid, promoteFile: server.dataDirectory.appending("promote"),
+                deadline: max(settings.policy.primaryStartTimeout, .seconds(60)))
+        } catch {
+            throw EffectFailure("\(error)")
+        }
+        latest.following = nil
+        await observer.invalidateDirectory()
     }
 
     /// The record of the member that the local standby was last pointed at.

@@ -70,19 +70,26 @@ struct ClusterReader: Sendable {
         let failover = top.failover.flatMap { found in
             lastGood.read(layout.failover, found.data, found.stat) { try FailoverRecord(znode: $0) }
         }
+        let reserved = top.timeline.flatMap { found in
+            lastGood.read(layout.timeline, found.data, found.stat) { data in
+                guard let number = UInt32(String(decoding: data.prefix(16), as: UTF8.self)) else { throw NotANumber() }
+                return Timeline(number)
+            }
+        }
         view.hasConfig = config != nil
         view.optime = status?.optime
         view.historyTimeline = history?.clusterTimeline
         return TreeSnapshot(
             view: view, members: members.map { ($0.name, $0.record) }, config: config,
             configZxid: top.config?.stat.mzxid, status: status, sync: sync ?? .off,
-            syncVersion: top.sync?.stat.version, history: history, failover: failover ?? FailoverRecord())
+            syncVersion: top.sync?.stat.version, history: history, failover: failover ?? FailoverRecord(),
+            reservedTimeline: reserved)
     }
 
     private typealias Found = (data: [UInt8], stat: ZNodeStat)
 
     private struct Top: Sendable {
-        var epoch, initialize, config, status, sync, history, failover: Found?
+        var epoch, initialize, config, status, sync, history, failover, timeline: Found?
         var bootstrap: ZNodeStat?
         var members, leases: [String]
     }
@@ -97,13 +104,15 @@ struct ClusterReader: Sendable {
             async let sync = session.get(layout.sync, deadline: deadline)
             async let history = session.get(layout.history, deadline: deadline)
             async let failover = getOrWatch(layout.failover, session, deadline)
+            async let timeline = session.get(layout.timeline, deadline: deadline)
             async let bootstrap = session.exists(layout.bootstrap, watch: true, deadline: deadline)
             async let members = session.children(layout.members, watch: true, deadline: deadline)
             async let leases = session.children(layout.leases, deadline: deadline)
             return Top(
                 epoch: try await epoch, initialize: try await initialize, config: try await config,
                 status: try await status, sync: try await sync, history: try await history,
-                failover: try await failover, bootstrap: try await bootstrap, members: try await members ?? [],
+                failover: try await failover, timeline: try await timeline, bootstrap: try await bootstrap,
+                members: try await members ?? [],
                 leases: try await leases ?? [])
         } catch let error as ZooKeeperError {
             throw error
@@ -173,6 +182,11 @@ struct ClusterReader: Sendable {
 /// A document that parses and is not what its key asks for.
 private struct NotAnObject: Error, CustomStringConvertible {
     var description: String { "not a JSON object" }
+}
+
+/// A znode that holds one number and nothing else.
+private struct NotANumber: Error, CustomStringConvertible {
+    var description: String { "not a number" }
 }
 
 extension MemberView {

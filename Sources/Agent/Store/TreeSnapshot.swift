@@ -16,6 +16,8 @@ public struct TreeSnapshot: Hashable, Sendable {
     public var syncVersion: Version?
     public var history: HistoryRecord?
     public var failover: FailoverRecord
+    /// The highest timeline that a leader reserved before its promotion.
+    public var reservedTimeline: Timeline?
 
     public static func == (left: Self, right: Self) -> Bool {
         left.view == right.view && left.config == right.config && left.status == right.status

@@ -9,6 +9,8 @@ public struct ZNodeLayout: Hashable, Sendable {
     public let epoch: ZNodePath
     /// Keeps `epoch` from being removed by anything but a recursive delete.
     public let epochKeep: ZNodePath
+    /// The highest timeline that was ever given away: written before each promotion.
+    public let timeline: ZNodePath
     /// Ephemeral while an agent of ours makes the cluster: an `initialize` with our mark and without it was given up.
     public let bootstrap: ZNodePath
     /// Parent of the candidates' own lease znodes (lock.md 2.5).
@@ -28,6 +30,7 @@ public struct ZNodeLayout: Hashable, Sendable {
         history = try base.child("history")
         epoch = try base.child("epoch")
         epochKeep = try epoch.child("keep")
+        timeline = try base.child("timeline")
         bootstrap = try base.child("bootstrap")
         leases = try base.child("lease")
     }

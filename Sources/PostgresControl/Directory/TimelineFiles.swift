@@ -1,0 +1,41 @@
+public import HACore
+public import SystemPackage
+
+/// The history files in `pg_wal`, by which PostgreSQL chooses the number of a new timeline: the first without a file
+/// after its own.
+///
+/// A leader that dies before anybody has streamed its timeline leaves no file on the others: the next one would give
+/// the same number to another history, which neither PostgreSQL nor pg_rewind can tell apart. Empty files for the
+/// numbers that were given away make it pass them over (ran on 15, 17 and 18: a standby does not follow an empty
+/// history, and gets it from its primary like any other).
+public struct TimelineFiles: Hashable, Sendable {
+    private let folder: FilePath
+
+    public init(dataDirectory: FilePath) { folder = dataDirectory.appending("pg_wal") }
+
+    /// Makes PostgreSQL's next promotion begin a timeline above `own`, every file that is here and `reserved`.
+    /// - Returns: the number that it will choose.
+    /// - Throws: `.file`.
+    public func next(
+        own: Timeline, reserved: Timeline?
+    ) async throws(PostgresControlError) -> Timeline {
+        try await Disk.run { [folder] () throws(PostgresControlError) in
+            let present = Set(try (AtomicFile.entries(folder) ?? []).compactMap(Self.number))
+            let next = max(own.rawValue, present.max() ?? 0, reserved?.rawValue ?? 0) + 1
+            for number in own.rawValue + 1..<next where !present.contains(number) {
+                try AtomicFile.write("", to: folder.appending(Self.name(number)), mode: 0o600)
+            }
+            return Timeline(next)
+        }
+    }
+
+    static func name(_ number: UInt32) -> String {
+        let digits = String(number, radix: 16, uppercase: true)
+        return String(repeating: "0", count: 8 - digits.count) + digits + ".history"
+    }
+
+    static func number(_ name: String) -> UInt32? {
+        guard name.utf8.count == 16, name.hasSuffix(".history") else { return nil }
+        return UInt32(name.prefix(8), radix: 16)
+    }
+}

@@ -1,0 +1,34 @@
+import Foundation
+import HACore
+import Support
+import SystemPackage
+import Testing
+
+@testable import PostgresControl
+
+/// The files by which PostgreSQL passes over timelines that were given away.
+struct TimelineFilesTests {
+    private func folder(_ present: [String]) throws -> (TemporaryFolder, FilePath) {
+        let folder = try TemporaryFolder("timelines")
+        try folder.makeFolder("pg_wal")
+        for name in present { try folder.write("pg_wal/\(name)", "") }
+        return (folder, FilePath("\(folder.path)/pg_wal"))
+    }
+
+    @Test(
+        arguments: [
+            ([], 1, nil, 2, []), ([], 1, 1, 2, []), ([], 1, 4, 5, [2, 3, 4]), ([2], 1, 4, 5, [2, 3, 4]),
+            ([2, 5], 3, nil, 6, [2, 4, 5]), ([3], 3, 2, 4, [3]), ([0x1F], 9, nil, 0x20, Array(10...0x1F)),
+        ] as [([UInt32], UInt32, UInt32?, UInt32, [UInt32])])
+    func theNextTimelineIsAboveAll(
+        present: [UInt32], own: UInt32, reserved: UInt32?, next: UInt32, files: [UInt32]
+    ) async throws {
+        let (folder, wal) = try folder(present.map(TimelineFiles.name) + ["000000010000000000000001"])
+        defer { folder.remove() }
+        let chosen = try await TimelineFiles(dataDirectory: FilePath(folder.path))
+            .next(own: Timeline(own), reserved: reserved.map { Timeline($0) })
+        #expect(chosen == Timeline(next))
+        let found = try FileManager.default.contentsOfDirectory(atPath: wal.string).compactMap(TimelineFiles.number)
+        #expect(found.sorted() == files)
+    }
+}
