@@ -77,8 +77,8 @@ final class SessionOwner: Sendable {
                     state.coordination = .expired
                     state.dirty = true
                 }
-                // A cancelled task cannot wait: whoever cancelled this one closes.
-                if !Task.isCancelled { await session.close() }
+                // A cancelled task cannot wait, another one can. Not left to `close()`, which finds no session any more.
+                await Task { await session.close() }.value
             } catch {
                 logger.error(
                     "cannot open a ZooKeeper session to \(configuration.hosts), trying again in \(pause): \(error)")
