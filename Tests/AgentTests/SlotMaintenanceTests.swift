@@ -91,6 +91,22 @@ struct SlotMaintenanceTests {
         }
     }
 
+    @Test("the slot of a member that stays away goes after member_slots_ttl, nobody else's does")
+    func stayedAway() async throws {
+        try await withServer(#"{"member_slots_ttl":1}"#) { setting in
+            let own = try await setting.position()
+            try await setting.server.query("SELECT pg_create_physical_replication_slot('somebody')")
+            let former = StatusRecord(optime: own, retainSlots: ["node_3"])
+            await setting.slots.maintain(
+                members: [member("node-1"), member("node-2")], isLeader: true, status: former, own: own)
+            #expect(try await setting.names() == ["node_1", "node_2", "node_3", "somebody"])
+            try await eventually("the slots of those that left are dropped", within: .seconds(10)) {
+                await setting.slots.maintain(members: [member("node-2")], isLeader: true, status: former, own: own)
+                return try await setting.names() == ["node_2", "somebody"]
+            }
+        }
+    }
+
     @Test("a member that left keeps its slot for a while, and what is not ours is not touched")
     func left() async throws {
         try await withServer { setting in
