@@ -1,6 +1,7 @@
 import AdminModel
 import Foundation
 import HACore
+import LibPQ
 import Testing
 
 @testable import Agent

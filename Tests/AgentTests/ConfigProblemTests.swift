@@ -1,5 +1,6 @@
 import AdminModel
 import Foundation
+import LibPQ
 import Testing
 
 @testable import Agent

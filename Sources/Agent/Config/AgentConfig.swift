@@ -1,5 +1,6 @@
 public import AdminModel
 public import HACore
+public import LibPQ
 
 /// The configuration of one agent: its file with `PATRONI_*` laid over it (contract/patroni.md 3.1 and 3.2). What holds
 /// for the whole cluster is `DynamicConfig`.

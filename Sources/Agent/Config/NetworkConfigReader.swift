@@ -1,4 +1,5 @@
 internal import AdminModel
+internal import LibPQ
 
 extension RestAPIConfig {
     init?(reading reader: SectionReader?) {

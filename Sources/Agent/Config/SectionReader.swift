@@ -1,4 +1,5 @@
 internal import AdminModel
+internal import LibPQ
 
 /// Reads the keys of one map of the configuration. Each wrong value becomes a finding and reads as absent, so that one
 /// pass names them all; `finish` names the keys that nobody asked for.

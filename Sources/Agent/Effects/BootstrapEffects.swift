@@ -37,7 +37,7 @@ extension EffectHandlers {
                 output: server.keeper.runtime.toolOutput("initdb"))
             try await bootstrapper.initdb(
                 options: local.bootstrap.initdbOptions.map(ToolOption.init), superuser: superuser.username,
-                password: superuser.password.map { LibPQ.Secret($0.reveal()) }, deadline: .seconds(600))
+                password: superuser.password, deadline: .seconds(600))
             // Before its first start: a new cluster listens to whom the configuration says, and to nobody else.
             let lines = local.bootstrap.pgHBA
             if settings.postgres.pgHBA == nil, !lines.isEmpty {
@@ -53,7 +53,7 @@ extension EffectHandlers {
         let local = settings.local.postgresql
         func user(_ account: LocalPostgresConfig.Account?) -> DatabaseUsers.User? {
             guard let account, let name = account.username else { return nil }
-            return DatabaseUsers.User(name: name, password: account.password.map { LibPQ.Secret($0.reveal()) })
+            return DatabaseUsers.User(name: name, password: account.password)
         }
         do {
             let connection = try await PostgresConnection.connect(

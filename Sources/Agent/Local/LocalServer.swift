@@ -54,7 +54,7 @@ struct LocalServer: Sendable {
             else { continue }
             entries.append(
                 Passfile.Entry(
-                    host: upstream.host, port: upstream.port, user: user, password: LibPQ.Secret(password.reveal())))
+                    host: upstream.host, port: upstream.port, user: user, password: password))
         }
         guard !entries.isEmpty else { return }
         try await Passfile(path: passfilePath, entries: entries).write()
@@ -71,7 +71,7 @@ struct LocalServer: Sendable {
             ("user", account.username ?? "postgres"), ("application_name", applicationName),
         ])
         for option in account.options { info[option.name] = option.value }
-        if let password = account.password { info.password = LibPQ.Secret(password.reveal()) }
+        if let password = account.password { info.password = password }
         return info
     }
 

@@ -2,6 +2,7 @@ import AdminModel
 public import AsyncHTTPClient
 import Glibc
 import HACore
+import LibPQ
 public import Logging
 public import PostgresControl
 public import SystemPackage
