@@ -118,7 +118,10 @@ actor Publisher {
     /// What was accepted of the cluster's configuration is there at the next start, too.
     private func keepConfiguration(_ view: ClusterView, _ tree: TreeSnapshot?) async {
         let accepted = settings.dynamic.accepted
-        guard tree?.config != nil, view.local.control != nil, view.running == nil, cached != accepted else { return }
+        // Only into data of this very cluster: a directory of another is refused and left as it is.
+        guard let tree, tree.config != nil, view.running == nil, cached != accepted,
+            case .done(let cluster) = tree.view.initialize, view.local.control?.systemIdentifier == cluster
+        else { return }
         cached = accepted
         do { try await cache.write(accepted.text(.spaced)) } catch { logger.warning("\(error)") }
     }
