@@ -44,7 +44,7 @@ enum AgentProcess {
         } catch {
             logger.critical("\(error)")
             _ = queue.flush(within: .seconds(1))
-            exit(1)
+            _exit(1)
         }
         try? await http.shutdown()
         exit(queue.flush(within: .seconds(2)) ? 0 : 5)

@@ -35,6 +35,34 @@ struct SeedTests {
         }
     }
 
+    @Test("Agents that are killed again and again come back into their sessions, whatever the dead had under way")
+    func restarts() async {
+        for outcome in await outcomes(0..<400, { SimOptions.restarts(seed: $0, alone: false) })
+        where outcome.violation != nil {
+            Issue.record(
+                "\(SimWorld.explain(seed: outcome.seed, options: .restarts(seed: outcome.seed, alone: false)))")
+        }
+    }
+
+    @Test("When nothing else fails, a killed agent is no event: the first leader stays")
+    func restartsAlone() async {
+        var adopted = 0
+        for outcome in await outcomes(
+            0..<200,
+            { seed in
+                var options = SimOptions.restarts(seed: seed, alone: true)
+                options.hasData = true
+                options.chaosStart = 8_000_000_000
+                return options
+            })
+        {
+            #expect(outcome.violation == nil, "seed \(outcome.seed)")
+            #expect(outcome.promotions == 1, "seed \(outcome.seed)")
+            adopted += outcome.rules["lock.adopt"] ?? 0
+        }
+        #expect(adopted > 200)
+    }
+
     @Test("The same seed gives the same run", arguments: [7, 42, 1178] as [UInt64])
     func repeats(seed: UInt64) {
         var options = SimOptions(seed: seed)

@@ -37,7 +37,8 @@ final class KeeperLink: Sendable {
     }
 
     /// Attaches to the keeper of this data directory, starting one if none lives, and stays attached until cancelled.
-    func run() async {
+    /// - Parameter attached: called each time that a keeper has confirmed: no other agent that it knew of lives.
+    func run(attached: @escaping @Sendable () async -> Void = {}) async {
         while !Task.isCancelled {
             do {
                 let client = try await KeeperClient.attach(
@@ -45,6 +46,7 @@ final class KeeperLink: Sendable {
                     deadline: .seconds(10), logger: logger)
                 state.withLockedValue { $0.client = client }
                 wakeup.signal(urgent: true)
+                await attached()
                 await withTaskGroup { group in
                     group.addTask { await self.consume(client) }
                     group.addTask { await self.watch(client) }
@@ -127,6 +129,9 @@ final class KeeperLink: Sendable {
         state.withLockedValue { $0.status = status }
         return status
     }
+
+    /// The keeper that is attached.
+    var identity: KeeperIdentity? { state.withLockedValue { $0.client }?.identity }
 
     /// The last status that was read.
     var lastStatus: KeeperStatus? { state.withLockedValue { $0.status } }

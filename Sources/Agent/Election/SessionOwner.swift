@@ -14,6 +14,8 @@ final class SessionOwner: Sendable {
         var isAdmitted = false
         var isRepairing = false
         var wasPrepared = false
+        /// The session of the process before, while this process lives in it.
+        var takenUp: SessionID?
     }
 
     private let configuration: ZooKeeperConfiguration
@@ -22,19 +24,23 @@ final class SessionOwner: Sendable {
     private let guardian: LeaseGuard
     private let wakeup: Wakeup
     private let logger: Logger
+    /// Where the session is kept for the next process; nil for none.
+    private let vault: SessionVault?
     /// Asked once, with what the tree says of a member of this name, before this process does anything in it.
     private let admit: @Sendable (_ record: [UInt8]) async -> Void
     private let state = NIOLockedValueBox(State())
 
     init(
         configuration: ZooKeeperConfiguration, layout: ZNodeLayout, me: MemberID, guardian: LeaseGuard,
-        wakeup: Wakeup, logger: Logger, admit: @escaping @Sendable (_ record: [UInt8]) async -> Void
+        wakeup: Wakeup, vault: SessionVault? = nil, logger: Logger,
+        admit: @escaping @Sendable (_ record: [UInt8]) async -> Void
     ) {
         self.configuration = configuration
         self.layout = layout
         self.me = me
         self.guardian = guardian
         self.wakeup = wakeup
+        self.vault = vault
         self.logger = logger
         self.admit = admit
     }
@@ -60,14 +66,21 @@ final class SessionOwner: Sendable {
         }
     }
 
-    /// Opens sessions one after the other until cancelled; then closes the last.
+    /// Takes up the session of the process before, if it left one, or opens another, and so on until cancelled; then
+    /// closes the last. Only after the keeper has confirmed this process and `agent.lock` is its own: nobody else may
+    /// live who uses that session (lock.md 6).
     func run() async {
         var pause = Duration.milliseconds(200)
+        var resuming = await vault?.take(timeout: configuration.timeout)
         while !Task.isCancelled {
             do {
-                let session = try await ZooKeeperSession.open(configuration, logger: logger)
+                let session = try await ZooKeeperSession.open(configuration, resuming: resuming, logger: logger)
                 pause = .milliseconds(200)
-                state.withLockedValue { $0.session = session }
+                state.withLockedValue { state in
+                    state.session = session
+                    state.takenUp = resuming?.session
+                }
+                resuming = nil
                 await serve(session)
                 // A session of ours ends its locks with it: by now PostgreSQL is not writable or the keeper sees to it.
                 guardian.sessionEnded()
@@ -89,6 +102,16 @@ final class SessionOwner: Sendable {
         }
     }
 
+    /// Keeps the present session for the next process, under the keeper that is attached now.
+    func keep() async {
+        guard let credentials = state.withLockedValue({ $0.session })?.credentials else { return }
+        await vault?.keep(credentials)
+    }
+
+    /// To be called before `close()` and before `run()` is cancelled.
+    /// - Returns: false when the session must be left to its timeout instead.
+    func forget() async -> Bool { await vault?.discard() ?? true }
+
     /// Ends the session in order, with its ephemeral znodes.
     func close() async {
         let session = state.withLockedValue { state in
@@ -107,17 +130,19 @@ final class SessionOwner: Sendable {
         for await event in session.events {
             switch event {
             case .connected(let connection):
+                let (isFirst, isTakenUp) = state.withLockedValue { state in
+                    state.coordination = .connected
+                    state.dirty = true
+                    return (!state.isPrepared, state.takenUp == connection.session)
+                }
                 logger.info(
-                    "connected to ZooKeeper",
+                    isFirst && isTakenUp
+                        ? "connected to ZooKeeper, in the session of the process before" : "connected to ZooKeeper",
                     metadata: [
                         "session": "\(connection.session)",
                         "timeout_ms": "\(connection.negotiatedTimeout.milliseconds)",
                     ])
-                let isFirst = state.withLockedValue { state in
-                    state.coordination = .connected
-                    state.dirty = true
-                    return !state.isPrepared
-                }
+                Task { await keep() }
                 if isFirst {
                     preparation?.cancel()
                     preparation = Task { await self.prepare(session) }
@@ -156,13 +181,19 @@ final class SessionOwner: Sendable {
             do {
                 guard let id = session.connection?.session else { throw ZooKeeperError(.connectionLoss) }
                 let deadline = Duration.seconds(2)
-                if !state.withLockedValue({ $0.isAdmitted }) {
+                let isTakenUp = state.withLockedValue { $0.takenUp == id }
+                // Whoever has the session of this name is this member (rulings, Lock 7).
+                if !isTakenUp, !state.withLockedValue({ $0.isAdmitted }) {
                     if let (data, _) = try await session.get(try layout.member(me), deadline: deadline) {
                         await admit(data)
                     }
-                    state.withLockedValue { $0.isAdmitted = true }
+                    // A question that was cut off has no answer.
+                    guard !Task.isCancelled else { return }
                 }
+                state.withLockedValue { $0.isAdmitted = true }
                 let lease = try await makeTree(session, id, deadline)
+                // After a write of this session: what the process before had under way is decided, and shows.
+                if isTakenUp { try await withdrawBootstrap(session, id, deadline) }
                 let isPresent = state.withLockedValue { state in
                     // It may have ended meanwhile: its successor is not prepared because of it.
                     guard state.session === session else { return false }
@@ -179,6 +210,18 @@ final class SessionOwner: Sendable {
                 try? await Task.sleep(for: pause, clock: .continuous)
                 pause = min(pause * 2, .seconds(2))
             }
+        }
+    }
+
+    /// A session that was taken up may still say that a dead process makes a cluster: nobody does.
+    private func withdrawBootstrap(
+        _ session: ZooKeeperSession, _ id: SessionID, _ deadline: Duration
+    ) async throws(ZooKeeperError) {
+        guard try await session.exists(layout.bootstrap, deadline: deadline)?.ephemeralOwner == id else { return }
+        do throws(ZooKeeperError) {
+            try await session.delete(layout.bootstrap, expecting: .any, deadline: deadline)
+        } catch  where error.code == .noNode {
+            return
         }
     }
 

@@ -147,7 +147,8 @@ struct LocalServer: Sendable {
     func stop(fastFor patience: Duration) async throws(EffectFailure) {
         do {
             let client = try keeper.client()
-            guard let status = await keeper.status(), !status.isEmpty else { return }
+            guard let status = await keeper.status() else { throw EffectFailure("the keeper does not answer") }
+            if status.isEmpty { return }
             try? await client.stop(.fast)
             if await isEmpty(within: patience) { return }
             logger.warning("PostgreSQL did not stop within \(patience), stopping it immediately")

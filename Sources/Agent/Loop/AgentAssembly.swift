@@ -54,7 +54,10 @@ public struct AgentAssembly: Sendable {
         guardian.setLoopWait(settings.policy.loopWait)
         let sessions = SessionOwner(
             configuration: try Self.zooKeeper(config, settings), layout: layout, me: me, guardian: guardian,
-            wakeup: wakeup, logger: logger,
+            wakeup: wakeup,
+            vault: SessionVault(
+                file: SessionFile(runtime), base: layout.base, member: me, keeper: { keeper.identity }, logger: logger),
+            logger: logger,
             admit: { [peers] record in
                 // Our own address is ours: its port is bound by this process.
                 guard let url = (try? MemberRecord(znode: record))?.apiURL, url != config.restAPI.url,
@@ -103,7 +106,7 @@ public struct AgentAssembly: Sendable {
         self.board = board
         service = AgentService(
             keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, runner: runner, server: server,
-            lock: lock, publisher: publisher, latest: latest, logger: logger)
+            lock: lock, publisher: publisher, latest: latest, exit: exit, logger: logger)
     }
 
     private static func layout(_ config: AgentConfig) throws -> ZNodeLayout {

@@ -9,10 +9,13 @@ public final class KeeperClient: Sendable {
     /// What the keeper reports; one consumer. Ends with `.closed`.
     public let events: AsyncStream<KeeperEvent>
     public let keeperPID: Int32
+    /// nil when it has ended meanwhile.
+    public let identity: KeeperIdentity?
     let connection: KeeperConnection
 
     init(keeperPID: Int32, connection: KeeperConnection) {
         self.keeperPID = keeperPID
+        self.identity = KeeperIdentity(running: keeperPID)
         self.connection = connection
         self.events = connection.events
     }

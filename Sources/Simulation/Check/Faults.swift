@@ -115,6 +115,7 @@ extension SimWorld {
                     cutWithServer(node, staysFrozen: fault.other > 2)
                 }
             }
+        case .agentCrash where options.restartsAtOnce: restartAgain(node, times: 1 + fault.other)
         case .agentCrash:
             node.killAgent()
             if dice.chance(50) { node.sessionFile = 0 }
@@ -137,6 +138,16 @@ extension SimWorld {
                 node.postgres.clear()
             }
         default: break
+        }
+    }
+
+    /// What a supervisor does for an agent that is killed as soon as it runs.
+    private func restartAgain(_ node: SimNode, times: Int) {
+        guard times > 0, now < options.chaosEnd else { return }
+        node.killAgent()
+        after(dice.milliseconds(1, 60)) { [self] in
+            node.startAgent()
+            after(dice.milliseconds(1, 300)) { [self] in restartAgain(node, times: times - 1) }
         }
     }
 

@@ -48,6 +48,8 @@ public struct SimOptions: Sendable {
     public var weakness: Weakness?
     /// A cut begins with the leader's direction and goes on with the follower's.
     public var flipsCuts = false
+    /// A killed agent comes back at once into its session, and is killed again, a few times.
+    public var restartsAtOnce = false
     /// The faults to choose from; nil = the seed chooses.
     public var kinds: [Fault.Kind]?
     public var policy = ClusterPolicy()
@@ -69,6 +71,19 @@ public struct SimOptions: Sendable {
         options.kinds = dice.chance(50) ? [.freezeThenCut] : [.freezeThenCut, .freezeThenCut, .slowNetwork]
         options.policy.loopWait = .seconds(10)
         options.policy.primaryStartTimeout = .seconds(300)
+        return options
+    }
+
+    /// A world of agents that are killed and come back into their sessions, while requests of the dead are under way.
+    /// - Parameter alone: nothing else fails.
+    public static func restarts(seed: UInt64, alone: Bool) -> SimOptions {
+        var options = SimOptions(seed: seed)
+        options.restartsAtOnce = true
+        options.faultCount = 10
+        options.kinds =
+            alone
+            ? [.agentCrash]
+            : [.agentCrash, .agentCrash, .lostReplies, .slowNetwork, .leaderChange, .agentPause, .leaderDeleted]
         return options
     }
 
