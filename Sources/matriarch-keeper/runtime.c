@@ -37,7 +37,7 @@ int keeper_listen(const char *folder) {
     if (address_of(folder, &address) != 0) return -1;
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     unlink(address.sun_path);  // of a keeper that was killed: the caller holds the lock
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 16) != 0) return -1;
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, LISTEN_BACKLOG) != 0) return -1;
     return fd;
 }
 

@@ -3,6 +3,7 @@
 
 /// DIR/NAME opened and locked exclusively, close-on-exec; -1 with errno EWOULDBLOCK when somebody holds it.
 int lock_file(const char *folder, const char *name);
+#define LISTEN_BACKLOG 16
 /// A listening socket at DIR/keeper.sock, or a connection to it; -1 with errno.
 int keeper_listen(const char *folder);
 int keeper_connect(const char *folder);

@@ -49,6 +49,8 @@ static void become_keeper(const char *runtime, const char *data, int listener, i
     for (int fd = 3; fd <= 5; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
     // The caller's sockets and pipes are not close-on-exec.
     syscall(SYS_close_range, 6, ~0U, 0);
+    // Again: whoever connects is told the pid of the last caller.
+    listen(3, LISTEN_BACKLOG);
     if (chdir("/") != 0 || write(5, "r", 1) != 1) _exit(1);
     close(5);
     keeper_run(runtime, data, 3);

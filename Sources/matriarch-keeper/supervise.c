@@ -153,6 +153,8 @@ static int watch_agent(pid_t agent, int signals) {
             return 1;
         }
         if (got.ssi_signo == SIGUSR2) {
+            // What is being stopped stays told so.
+            if (stopping != 0) continue;
             exec_again(agent);
             if ((agent = start_agent()) < 0) return 1;
         } else if (got.ssi_signo != SIGCHLD) {

@@ -34,6 +34,19 @@ extension KeeperTests {
             try await member.end()
         }
 
+        @Test func `a frozen keeper is killed with its PostgreSQL, and the next one confirms`() async throws {
+            let member = try KeeperProgram()
+            let (client, postmaster) = try await member.primary()
+            client.close()
+            kill(client.keeperPID, SIGSTOP)
+            let next = try await member.attach()
+            #expect(next.keeperPID != client.keeperPID)
+            #expect(!isAlive(client.keeperPID))
+            try await eventually("PostgreSQL follows its keeper") { !isAlive(postmaster) }
+            try await eventually("nothing of it is left") { try await next.status().isEmpty }
+            try await member.end()
+        }
+
         @Test func `of many that attach at once one is left`() async throws {
             let member = try KeeperProgram()
             try await member.startKeeper()

@@ -65,6 +65,19 @@ public final class ClusterNode: Sendable {
         return status
     }
 
+    /// Puts new files in the place of the programs, as the upgrade of a package does, and tells the supervisor.
+    public func upgrade() throws {
+        guard let folder = command.folder, let supervisor else { throw SupportError("\(name) has no supervisor") }
+        for program in AgentCommand.programs {
+            let (path, new) = ("\(folder)/\(program)", "\(folder)/\(program).new")
+            try FileManager.default.copyItem(atPath: path, toPath: new)
+            guard rename(new, path) == 0 else {
+                throw SupportError("rename \(new): \(String(cString: strerror(errno)))")
+            }
+        }
+        ProcessTable.signal(SIGUSR2, supervisor)
+    }
+
     /// How the program ended; nil while it runs or before its start.
     public var exitStatus: UnprivilegedProcess.ExitStatus? { process.withLock { $0 }?.exitStatus }
     public var isRunning: Bool { process.withLock { $0 }?.isRunning ?? false }

@@ -66,8 +66,10 @@ public struct ProcessTable: Sendable {
         }
     }
 
-    /// Processes whose program is this file.
-    public func running(_ executable: String) -> [Entry] { linked("exe") { $0 == executable } }
+    /// Processes whose program is this file, or was before another took its place.
+    public func running(_ executable: String) -> [Entry] {
+        linked("exe") { $0 == executable || $0 == "\(executable) (deleted)" }
+    }
 
     /// Processes that work in this folder: PostgreSQL's, for a data directory.
     public func working(in folder: String) -> [Entry] { linked("cwd") { $0 == folder } }

@@ -83,6 +83,9 @@ extension EffectHandlers {
         }
         await observer.invalidateDirectory()
         switch report.outcome {
+        case .notNeeded where control.state == .shutDown || control.state == .shutDownInRecovery:
+            // Up to 15 it compares the timelines of checkpoints alone: none was written on the one that was promoted to.
+            throw EffectFailure("pg_rewind sees no divergence from \(member), and changed nothing")
         case .rewound, .notNeeded:
             logger.notice(
                 "rewound to \(member): \(report.lostBytes ?? 0) bytes of own WAL were given up",

@@ -15,8 +15,10 @@ struct KeeperAttachment {
         let end = ContinuousClock.now + deadline
         while true {
             let descriptor = try await reach(until: end)
+            let listener = Self.listener(descriptor)
             let connection = KeeperConnection(descriptor: descriptor, logger: logger)
             do throws(KeeperError) {
+                try await expectAnswer(connection, from: listener)
                 let fields = try await connection.request("attach", [member], deadline: max(.zero, end - .now))
                 guard let pid = fields.first.flatMap({ Int32($0) }) else {
                     throw KeeperError(.garbled, outcome: .unknown, "the keeper did not name its pid")
@@ -28,6 +30,33 @@ struct KeeperAttachment {
                 guard error.code == .closed, ContinuousClock.now < end, (try? await pause()) != nil else { throw error }
             }
         }
+    }
+
+    /// A keeper that does not answer enforces nothing and confirms nobody: it is killed, and so is PostgreSQL (rulings,
+    /// Lock 9).
+    private func expectAnswer(_ connection: KeeperConnection, from listener: Int32?) async throws(KeeperError) {
+        // Twice: this process itself may have been stopped meanwhile.
+        for _ in 0..<2 {
+            do throws(KeeperError) {
+                _ = try await connection.request("ping", [], deadline: .milliseconds(300))
+                return
+            } catch  where error.code == .timedOut {}
+        }
+        guard let listener else {
+            throw KeeperError(.timedOut, outcome: .didNotHappen, "the keeper does not answer, and its pid is not known")
+        }
+        logger.critical("the keeper does not answer, killing it", metadata: ["pid": "\(listener)"])
+        kill(listener, SIGKILL)
+        throw KeeperError(.closed, outcome: .didNotHappen, "the keeper did not answer and was killed")
+    }
+
+    /// The process at the other end: it lives as long as its socket accepts.
+    private static func listener(_ descriptor: Int32) -> Int32? {
+        // struct ucred: pid, uid, gid.
+        var user: (pid: Int32, UInt32, UInt32) = (0, 0, 0)
+        var size = socklen_t(MemoryLayout.size(ofValue: user))
+        guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &user, &size) == 0, user.pid > 0 else { return nil }
+        return user.pid
     }
 
     private func reach(until end: ContinuousClock.Instant) async throws(KeeperError) -> Int32 {
