@@ -86,6 +86,22 @@ struct LockRuleTests {
         #expect(scene.decision.rule == "leader.crashed")
     }
 
+    @Test("A primary that cannot even be started is given up when somebody can take over")
+    func unstartable() {
+        var scene = Scene()
+        scene.lead()
+        scene.stop(.inProduction, crashedAt: Scene.now)
+        scene.memory.ledTerm = Term(400)
+        scene.answer(["n2": Scene.standby(2000), "n3": Scene.standby(2000)])
+        #expect(scene.decision.effects.last == .start(as: .primary, term: Term(400)))
+        scene.memory.retries["start"] = .init(failures: 3, notBefore: Scene.now, reason: "no space left on device")
+        #expect(scene.decision.effects.last == .start(as: .primary, term: Term(400)))
+        scene.memory.retries["start"]?.failures = 4
+        #expect(scene.decision.effects == [.release(Term(400))])
+        scene.answer([:])
+        #expect(scene.decision.effects.last == .start(as: .primary, term: Term(400)), "nobody could")
+    }
+
     @Test("A lock that somebody removed is taken back only to be released")
     func cleared() {
         var scene = Scene()

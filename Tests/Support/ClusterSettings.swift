@@ -20,6 +20,8 @@ public struct ClusterSettings: Sendable {
     public var retryTimeout = 3
     /// Further keys of `bootstrap.dcs`, YAML at its indentation.
     public var dynamic: [String] = []
+    /// Further lines of `postgresql.parameters`, YAML at its indentation.
+    public var parameters: [String] = []
     public var useRewind = true
     /// The `tags` section of single members, such as `nofailover: true`.
     public var tags: [String: [String]] = [:]
@@ -37,6 +39,7 @@ public struct ClusterSettings: Sendable {
         }
         let ttl = AgentCommand.isForeign ? max(20, ttl) : ttl
         let dynamicLines = dynamic.map { "    \($0)" }.joined(separator: "\n")
+        let parameterLines = parameters.map { "    \($0)" }.joined(separator: "\n")
         let tagLines = tags[node.name].map { "tags:\n" + $0.map { "  \($0)\n" }.joined() } ?? ""
         let authentication = withPasswords ? "  authentication: \(login("admin", passwords.rest))\n" : ""
         return """
@@ -79,6 +82,7 @@ public struct ClusterSettings: Sendable {
                 fsync: false
                 autovacuum: false
                 log_line_prefix: '%m [%p] \(node.name) postgres '
+            \(parameterLines)
               pg_hba:
               - local all all scram-sha-256
               - host all all 127.0.0.1/32 scram-sha-256

@@ -71,6 +71,8 @@ struct StatusDocument: Sendable {
         object["term"] = (status.term?.rawValue).map(JSONValue.int)
         object["rule"] = .string(status.rule.rawValue)
         object["reason"] = .string(status.reason)
+        object["postgresql_obstacle"] = (status.local?.obstacle).map(JSONValue.string)
+        object["replay_waits"] = (view.server?.sql.replayWait ?? status.local?.sql?.replayWait).map(JSONValue.string)
         let rejected = status.dynamic.rejectedJSON
         if !rejected.isEmpty { object["config_rejected"] = .object(rejected) }
         return .object(object)

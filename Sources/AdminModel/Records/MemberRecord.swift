@@ -134,12 +134,18 @@ public struct MatriarchPart: Hashable, Sendable {
     public var epoch: Int64?
     /// The negotiated timeout of the ZooKeeper session, in milliseconds.
     public var sessionTimeout: Int64?
+    /// What replay of a standby waits for while a query holds it up: its promotion would begin by ending sessions.
+    public var replayWaits: String?
 
-    public init(version: String? = nil, keeper: KeeperState? = nil, epoch: Int64? = nil, sessionTimeout: Int64? = nil) {
+    public init(
+        version: String? = nil, keeper: KeeperState? = nil, epoch: Int64? = nil, sessionTimeout: Int64? = nil,
+        replayWaits: String? = nil
+    ) {
         self.version = version
         self.keeper = keeper
         self.epoch = epoch
         self.sessionTimeout = sessionTimeout
+        self.replayWaits = replayWaits
     }
 
     public init(json object: JSONObject) {
@@ -147,6 +153,7 @@ public struct MatriarchPart: Hashable, Sendable {
         keeper = object["keeper"]?.asString.flatMap(KeeperState.init(rawValue:))
         epoch = object["epoch"]?.looseInt
         sessionTimeout = object["session_timeout_ms"]?.looseInt
+        replayWaits = object["replay_waits"]?.asString
     }
 
     public var json: JSONValue {
@@ -155,6 +162,7 @@ public struct MatriarchPart: Hashable, Sendable {
         object["keeper"] = keeper.map { .string($0.rawValue) }
         object["epoch"] = epoch.map(JSONValue.int)
         object["session_timeout_ms"] = sessionTimeout.map(JSONValue.int)
+        object["replay_waits"] = replayWaits.map(JSONValue.string)
         return .object(object)
     }
 }

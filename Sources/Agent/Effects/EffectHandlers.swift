@@ -113,6 +113,8 @@ struct EffectHandlers: Sendable {
                 .next(own: sql.timeline, reserved: latest.tree?.reservedTimeline)
             // On record before it can exist: a leader that dies right after its promotion has not wasted it (I-8).
             try await lock.write(lock.layout.timeline, Array(String(timeline.rawValue).utf8), as: term)
+            let clearing = Task { await clearReplay() }
+            defer { clearing.cancel() }
             // Bounded by replay of what was received; the keeper's deadline ends it when the lease does.
             try await server.keeper.client().promote(
                 epochZxid: leadership.epochZxid, promoteFile: server.dataDirectory.appending("promote"),

@@ -1,5 +1,6 @@
 import AdminModel
 import HACore
+import Logging
 import NIOConcurrencyHelpers
 import PostgresControl
 
@@ -10,6 +11,9 @@ actor LocalObserver {
     private var directory: DataDirectory?
     private var lastPostmaster: Int32?
     private var lastProcess: LocalPostgres.Process?
+    /// What the files said of a primary that could not be asked: it stays one until its end.
+    private var inferred: (postmaster: Int32, sql: SQLStatus)?
+    private var said: (obstacle: String?, replayWait: String?)
 
     init(server: LocalServer, monitor: PostgresMonitor) {
         self.server = server
@@ -34,17 +38,64 @@ actor LocalObserver {
         local.armedUntil = keeper.armedUntil
         local.armedZxid = keeper.armedZxid
         local.latch = keeper.latch
-        if case .running = process, let pid = keeper.postmasterPID {
-            // A server that answered before and does not now is busy, not gone (issue of exhausted connections).
-            var status = await monitor.status(postmaster: pid, maxAge: .milliseconds(5), deadline: .milliseconds(300))
-            if status == nil { status = await monitor.lastStatus(postmaster: pid) }
-            local.sql = status?.sql
-            // The control file lags behind a promotion until the checkpoint after it: look until they agree.
-            if let sql = status?.sql, !sql.inRecovery, let control = local.control, control.timeline < sql.timeline {
-                directory = nil
+        if case .running = process, let pid = keeper.postmasterPID { await ask(pid, keeper, &local) }
+        say(local)
+        return local
+    }
+
+    private func ask(_ pid: Int32, _ keeper: KeeperStatus, _ local: inout LocalPostgres) async {
+        let answer = await monitor.status(postmaster: pid, maxAge: .milliseconds(5), deadline: .milliseconds(300))
+        local.sql = answer?.sql
+        if answer == nil {
+            // A server that answered before and does not now is busy, not gone.
+            local.sql = await monitor.lastStatus(postmaster: pid)?.sql
+            if local.sql?.inRecovery != false, let sql = await infer(pid, keeper, local.control, last: local.sql) {
+                local.sql = sql
+            }
+            // One slow answer is no news.
+            if let sql = local.sql, sql.isInferred || Instant.now - sql.at > .seconds(1) {
+                local.obstacle = await monitor.trouble ?? "no answer"
             }
         }
-        return local
+        if ServerFiles.isStopped(pid) {
+            local.obstacle = "its postmaster (pid \(pid)) was stopped by a signal: nobody can connect until SIGCONT"
+        }
+        // The control file lags behind a promotion until the checkpoint after it: look until they agree.
+        if let sql = local.sql, !sql.inRecovery, let control = local.control, control.timeline < sql.timeline {
+            directory = nil
+        }
+    }
+
+    /// A primary without SQL: started as one and ready, or seen by its keeper to have left recovery.
+    private func infer(
+        _ pid: Int32, _ keeper: KeeperStatus, _ control: ControlFile?, last: SQLStatus?
+    ) async -> SQLStatus? {
+        if let inferred, inferred.postmaster == pid { return inferred.sql }
+        let files = ServerFiles(dataDirectory: server.dataDirectory)
+        var isPrimary = keeper.inProduction
+        if !isPrimary, keeper.startedAs == .primary { isPrimary = await files.isReady(postmaster: pid) }
+        guard isPrimary, let control else { return nil }
+        let timeline = max(control.timeline, await files.newestTimeline() ?? control.timeline)
+        let sql = SQLStatus(
+            at: Instant.now, inRecovery: false, timeline: timeline,
+            written: max(control.checkpoint, last?.position ?? .zero), isInferred: true)
+        inferred = (pid, sql)
+        return sql
+    }
+
+    /// On change: what stands between this agent and its PostgreSQL, and between that one and its WAL.
+    private func say(_ local: LocalPostgres) {
+        if let obstacle = local.obstacle, obstacle != said.obstacle {
+            let role = local.sql.map { $0.inRecovery ? "a standby" : "a primary" } ?? "what it is"
+            server.logger.warning("cannot reach the local PostgreSQL, it stays \(role): \(obstacle)")
+        } else if local.obstacle == nil, said.obstacle != nil, local.isRunning {
+            server.logger.info("the local PostgreSQL answers again")
+        }
+        if local.sql?.replayWait != said.replayWait, let wait = local.sql?.replayWait {
+            server.logger.warning(
+                "replay waits for a query here (\(wait)): a promotion would end the sessions that hold it up")
+        }
+        said = (local.obstacle, local.sql?.replayWait)
     }
 
     /// The same after an orderly stop, without anything remembered.

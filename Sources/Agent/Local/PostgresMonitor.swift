@@ -1,38 +1,56 @@
 import HACore
 import LibPQ
-import Logging
 import PostgresControl
 
-/// Asks the local server what it is, over a connection that it keeps open. One query at a time; who comes meanwhile
+/// Asks the local server what it is, over a connection that it keeps open. One question at a time; who comes meanwhile
 /// gets the same answer.
+///
+/// Who asks leaves at a deadline of his own; the question stays, and the connection with it: on a server whose
+/// connections are all taken there would not be another. Only a connection that is silent for long is given up.
 actor PostgresMonitor {
+    /// The server's own limit for one question: what waits for a lock ends by it and the connection lives on.
+    private static let statementTimeout = Duration.seconds(2)
+    /// A connection that does not even say that is given up.
+    private static let silence = Duration.seconds(5)
+    private static let connectDeadline = Duration.seconds(2)
+    /// What a look may wait for a server that has become slow to answer.
+    private static let overduePatience = Duration.milliseconds(30)
+
     private let info: @Sendable () -> ConnectionInfo
-    private let logger: Logger
-    private var connection: PostgresConnection?
+    private var connection: (postmaster: Int32, connection: PostgresConnection)?
     private var latest: (postmaster: Int32, status: ServerStatus)?
-    private var inFlight: Task<ServerStatus?, Never>?
-    private var complained = false
+    private var isAsking = false
+    /// The last question was not answered in time.
+    private var isOverdue = false
+    /// Why the last question has no answer (yet); nil when it was answered.
+    private(set) var trouble: String?
+    private var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    private var lastWaiter: UInt64 = 0
 
-    init(info: @escaping @Sendable () -> ConnectionInfo, logger: Logger) {
-        self.info = info
-        self.logger = logger
-    }
+    init(info: @escaping @Sendable () -> ConnectionInfo) { self.info = info }
 
-    /// What the server said, at most `age` old.
+    /// What the server said, at most `age` old, or asked for now.
     ///
     /// - Parameters:
     ///   - postmaster: the pid of the present one: an answer of an earlier server is none.
-    ///   - deadline: for a new question. When it passes, nil.
+    ///   - deadline: for a new question. When it passes, nil, and `trouble` says why.
     func status(postmaster: Int32, maxAge age: Duration, deadline: Duration) async -> ServerStatus? {
-        if let latest, latest.postmaster == postmaster, Instant.now - latest.status.sql.at <= age {
-            return latest.status
+        let oldest = Instant.now - age
+        if let latest, latest.postmaster == postmaster, latest.status.sql.at >= oldest { return latest.status }
+        let known = latest?.status.sql.at
+        if !isAsking {
+            isAsking = true
+            Task { await self.ask(postmaster) }
         }
-        if let inFlight { return await inFlight.value }
-        let task = Task { await self.ask(postmaster, deadline) }
-        inFlight = task
-        let status = await task.value
-        inFlight = nil
-        return status
+        await wait(atMost: isOverdue ? min(deadline, Self.overduePatience) : deadline)
+        guard let latest, latest.postmaster == postmaster, latest.status.sql.at != known else {
+            if isAsking {
+                isOverdue = true
+                trouble = trouble ?? "no answer"
+            }
+            return nil
+        }
+        return latest.status
     }
 
     /// The last answer of this very server, however old: a server that cannot be asked now is not thereby gone.
@@ -41,32 +59,51 @@ actor PostgresMonitor {
         return latest.status
     }
 
-    private func ask(_ postmaster: Int32, _ deadline: Duration) async -> ServerStatus? {
-        if latest?.postmaster != postmaster { await disconnect() }
-        let until = Instant.now + deadline
+    private func ask(_ postmaster: Int32) async {
+        let began = Instant.now
         do {
-            if connection == nil {
-                connection = try await PostgresConnection.connect(
-                    info(), statementTimeout: .seconds(2), deadline: deadline)
-            }
-            guard let connection else { return nil }
-            let status = try await StatusProbe.read(connection, deadline: max(until - Instant.now, .milliseconds(1)))
+            let status = try await StatusProbe.read(try await connected(to: postmaster), deadline: Self.silence)
             latest = (postmaster, status)
-            complained = false
-            return status
+            trouble = nil
+            isOverdue = false
         } catch {
-            await disconnect()
-            if !complained, latest?.postmaster == postmaster {
-                complained = true
-                logger.warning("cannot ask the local PostgreSQL: \(error)")
-            }
-            return nil
+            trouble = error.description
+            isOverdue = Instant.now - began > .milliseconds(300)
+            if await connection?.connection.isUsable != true { connection = nil }
         }
+        isAsking = false
+        let waiting = waiters
+        waiters = [:]
+        for waiter in waiting.values { waiter.resume() }
     }
 
-    private func disconnect() async {
-        await connection?.close()
+    private func connected(to postmaster: Int32) async throws(PostgresError) -> PostgresConnection {
+        if let connection, connection.postmaster == postmaster { return connection.connection }
+        await connection?.connection.close()
         connection = nil
+        let made = try await PostgresConnection.connect(
+            info(), statementTimeout: Self.statementTimeout, deadline: Self.connectDeadline)
+        connection = (postmaster, made)
+        return made
+    }
+
+    /// Waits for the end of the present question.
+    private func wait(atMost patience: Duration) async {
+        lastWaiter += 1
+        let id = lastWaiter
+        let timer = Task {
+            try? await Task.sleep(for: patience, clock: .continuous)
+            self.release(id)
+        }
+        await withCheckedContinuation { waiters[id] = $0 }
+        timer.cancel()
+    }
+
+    private func release(_ id: UInt64) { waiters.removeValue(forKey: id)?.resume() }
+
+    /// Runs a short statement on the connection that is kept: there may be no other to be had.
+    func query(_ sql: String, postmaster: Int32, deadline: Duration) async throws(PostgresError) -> QueryResult {
+        try await connected(to: postmaster).query(sql, deadline: deadline)
     }
 
     /// Runs statements of the agent's own (slots, checkpoint, users) on a connection of their own.

@@ -67,19 +67,16 @@ public struct AgentAssembly: Sendable {
                 exit(1)
             })
         let monitor = PostgresMonitor(
-            info: { server.superuserConnection(applicationName: "Matriarch heartbeat") }, logger: logger)
+            info: { server.superuserConnection(applicationName: "Matriarch heartbeat") })
         let observer = LocalObserver(server: server, monitor: monitor)
         let reader = ClusterReader(layout: layout, logger: logger)
         let latest = Latest()
         let lock = LockEffects(
             layout: layout, transactions: transactions, sessions: sessions, guardian: guardian, keeper: keeper)
-        // Its own connection: a question of REST's that misses its short deadline does not cost the loop its heartbeat.
-        let doorMonitor = PostgresMonitor(
-            info: { server.superuserConnection(applicationName: "Matriarch restapi") }, logger: logger)
         let board = StatusBoard(
             server: { age, deadline in
                 guard let pid = keeper.lastStatus?.postmasterPID else { return nil }
-                return await doorMonitor.status(postmaster: pid, maxAge: age, deadline: deadline)
+                return await monitor.status(postmaster: pid, maxAge: age, deadline: deadline)
             },
             read: {
                 guard let session = sessions.session else { throw ZooKeeperError(.connectionLoss) }

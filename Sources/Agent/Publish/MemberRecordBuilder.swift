@@ -36,7 +36,8 @@ struct MemberRecordBuilder: Sendable {
             }
         }
         record.matriarch = MatriarchPart(
-            version: MatriarchVersion.own, keeper: .attached, epoch: epochVersion, sessionTimeout: sessionTimeout)
+            version: MatriarchVersion.own, keeper: .attached, epoch: epochVersion, sessionTimeout: sessionTimeout,
+            replayWaits: local.sql?.replayWait)
         return record
     }
 }

@@ -102,7 +102,9 @@ actor Publisher {
         var status: ServerStatus?
         if let pid = keeper.lastStatus?.postmasterPID { status = await monitor.lastStatus(postmaster: pid) }
         let isLeading = view.leadership != nil && view.local.isRunning && view.local.sql?.inRecovery == false
-        if isLeading, let position = view.local.sql?.position {
+        if isLeading, let sql = view.local.sql {
+            // A position from files is older than what this leader, by another process, has published before.
+            let position = sql.isInferred ? max(sql.position, tree?.status?.optime ?? .zero) : sql.position
             let known = await slots.record(position: position)
             guardian.setStatus(
                 StatusRecord(optime: position, slots: known.slots, retainSlots: known.retained).json.znode)

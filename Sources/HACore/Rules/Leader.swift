@@ -11,7 +11,10 @@ let leaderRules: [Rule] = [
         else { return nil }
         let timeout = s.policy.primaryStartTimeout
         // A primary that keeps crashing is not brought back for ever, whatever each start says.
-        let spent = s.memory.crashCount(within: max(timeout, .seconds(60)), before: s.view.now) > 3
+        // Nor one that cannot even be started, such as on a full disk.
+        let spent =
+            s.memory.crashCount(within: max(timeout, .seconds(60)), before: s.view.now) > 3
+            || s.failures(of: "start") > 3
         let outage = s.view.now - (s.memory.lastLedAt ?? at)
         if spent || outage > timeout || timeout == .zero {
             switch s.failoverPossible(since: at) {

@@ -52,13 +52,16 @@ public struct LocalPostgres: Hashable, Sendable {
     /// It fenced under this mzxid of `epoch` and refuses to act until armed with a greater one.
     public var latch: Int64?
 
-    /// What SQL said; nil when it could not be asked.
+    /// What SQL said last; for a primary that cannot be asked, what its keeper and its files say. Nil when neither is
+    /// known.
     public var sql: SQLStatus?
+    /// Why the running server could not be asked now, or lets nobody in; nil when it answered.
+    public var obstacle: String?
 
     public init(
         directory: DataDirectory, process: Process = .absent, ending: Ending = .neverStarted, startedAt: Instant? = nil,
         promoteRequested: Bool = false, armedUntil: Instant? = nil, armedZxid: Int64? = nil, latch: Int64? = nil,
-        sql: SQLStatus? = nil
+        sql: SQLStatus? = nil, obstacle: String? = nil
     ) {
         self.directory = directory
         self.process = process
@@ -69,6 +72,7 @@ public struct LocalPostgres: Hashable, Sendable {
         self.armedZxid = armedZxid
         self.latch = latch
         self.sql = sql
+        self.obstacle = obstacle
     }
 
     /// Nothing here can be proved to be read-only: it was started as a primary or asked to promote, or is half gone.
@@ -106,10 +110,15 @@ public struct SQLStatus: Hashable, Sendable {
     public var streaming: Bool
     /// Standby: the walreceiver's connection target, `host:port`, when there is one.
     public var upstream: String?
+    /// Standby: what replay waits for, by PostgreSQL's name of the wait event, while a query holds it up.
+    public var replayWait: String?
+    /// Files said so, not SQL: the position is no more than a lower bound.
+    public var isInferred: Bool
 
     public init(
         at: Instant, inRecovery: Bool, timeline: Timeline, written: LSN? = nil, received: LSN = .zero,
-        replayed: LSN = .zero, streaming: Bool = false, upstream: String? = nil
+        replayed: LSN = .zero, streaming: Bool = false, upstream: String? = nil, replayWait: String? = nil,
+        isInferred: Bool = false
     ) {
         self.at = at
         self.inRecovery = inRecovery
@@ -119,6 +128,8 @@ public struct SQLStatus: Hashable, Sendable {
         self.replayed = replayed
         self.streaming = streaming
         self.upstream = upstream
+        self.replayWait = replayWait
+        self.isInferred = isInferred
     }
 
     /// The position that counts in a race: what a promotion would keep.

@@ -22,11 +22,13 @@ public enum StatusProbe {
     }
 
     /// One row, or one for each walsender, each with the whole status.
+    ///
+    /// By the functions below pg_stat_replication and pg_stat_wal_receiver: the views lock pg_authid, which an
+    /// application may have locked against everybody; names of roles come from the backend's cache then.
     private static let query = """
         SELECT s.*, to_char(s.started, '\(timeFormat)') AS started_text, extract(epoch FROM s.started) AS started_epoch,
           to_char(s.replay_time, '\(timeFormat)') AS replay_text, extract(epoch FROM s.replay_time) AS replay_epoch,
-          r.pid AS sender_pid, r.usename, r.application_name, r.client_addr, r.state, r.sync_state, r.sync_priority,
-          r.write_lsn, r.flush_lsn, r.replay_lsn AS peer_replay_lsn
+          r.*
         FROM (
           SELECT c.in_recovery, pg_postmaster_start_time() AS started,
             (SELECT system_identifier FROM pg_control_system()) AS system_identifier,
@@ -40,11 +42,23 @@ public enum StatusProbe {
             CASE WHEN c.in_recovery THEN pg_last_wal_replay_lsn() END AS replayed,
             CASE WHEN c.in_recovery THEN pg_last_xact_replay_timestamp() END AS replay_time,
             CASE WHEN c.in_recovery THEN pg_is_wal_replay_paused() ELSE false END AS paused,
+            CASE WHEN c.in_recovery THEN (\(replayWait)) END AS replay_wait,
             w.status AS receiver_status, w.sender_host, w.sender_port, w.received_tli, w.written_lsn, w.latest_end_lsn,
             w.slot_name, current_setting('primary_conninfo', true) AS primary_conninfo,
             \(settings.map { "current_setting('\($0)', true) AS setting_\($0)" }.joined(separator: ", "))
-          FROM (SELECT pg_is_in_recovery() AS in_recovery) c LEFT JOIN pg_stat_wal_receiver w ON c.in_recovery
-        ) s LEFT JOIN pg_stat_replication r ON true
+          FROM (SELECT pg_is_in_recovery() AS in_recovery) c
+            LEFT JOIN pg_stat_get_wal_receiver() w ON c.in_recovery AND w.pid IS NOT NULL
+        ) s LEFT JOIN (
+          SELECT x.pid AS sender_pid, pg_get_userbyid(a.usesysid) AS usename, a.application_name, a.client_addr, x.state,
+            x.sync_state, x.sync_priority, x.write_lsn, x.flush_lsn, x.replay_lsn AS peer_replay_lsn
+          FROM pg_stat_get_wal_senders() x JOIN pg_stat_get_activity(NULL) a ON a.pid = x.pid
+        ) r ON true
+        """
+
+    /// A query, a lock or a pinned buffer in the way of the startup process.
+    static let replayWait = """
+        SELECT a.wait_event FROM pg_stat_get_activity(NULL) a WHERE a.backend_type = 'startup'
+          AND (a.wait_event LIKE 'RecoveryConflict%' OR a.wait_event_type IN ('Lock', 'BufferPin'))
         """
 
     /// Of the newest segment file that holds what was replayed last: the control file lags behind by a restartpoint.
@@ -73,7 +87,7 @@ public enum StatusProbe {
             upstream: receiver.flatMap { receiver in
                 guard let host = receiver.senderHost, let port = receiver.senderPort else { return nil }
                 return "\(host):\(port)"
-            })
+            }, replayWait: row["replay_wait"])
         guard let identifier = SystemIdentifier(try row.text("system_identifier")) else {
             throw unreadable("system_identifier")
         }

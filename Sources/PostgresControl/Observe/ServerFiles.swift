@@ -1,0 +1,57 @@
+import Glibc
+public import HACore
+public import SystemPackage
+
+/// What files and the process table say of a running server that cannot be asked: every connection taken, a lock on a
+/// catalog that connecting needs, a stopped postmaster.
+public struct ServerFiles: Hashable, Sendable {
+    private let dataDirectory: FilePath
+
+    public init(dataDirectory: FilePath) { self.dataDirectory = dataDirectory }
+
+    /// `postmaster.pid` is this postmaster's and says "ready": recovery is over, or a hot standby is consistent. Tells
+    /// nothing of the role (design/postgres.md 1).
+    public func isReady(postmaster pid: Int32) async -> Bool {
+        let text = try? await Disk.run(within: .seconds(1)) { [dataDirectory] () throws(PostgresControlError) in
+            try AtomicFile.read(dataDirectory.appending("postmaster.pid"))
+        }
+        guard let lines = text?.split(separator: "\n", omittingEmptySubsequences: false), lines.count > 7 else {
+            return false
+        }
+        return Int32(lines[0]) == pid && lines[7].hasPrefix("ready")
+    }
+
+    /// The newest timeline that has a WAL file here; nil when there is none or the disk is slow.
+    public func newestTimeline() async -> Timeline? {
+        let names = try? await Disk.run(within: .seconds(1)) { [dataDirectory] () throws(PostgresControlError) in
+            try AtomicFile.entries(dataDirectory.appending("pg_wal")) ?? []
+        }
+        return (names ?? []).compactMap(WALFileName.init).map(\.timeline).max()
+    }
+
+    /// The process stands still by a signal (SIGSTOP, or the terminal's): PostgreSQL's sessions go on, new ones hang.
+    public static func isStopped(_ pid: Int32) -> Bool {
+        // "PID (NAME) STATE ...": the name may contain anything.
+        guard let text = (try? AtomicFile.read(FilePath("/proc/\(pid)/stat"))) ?? nil,
+            let name = text.lastIndex(of: ")")
+        else { return false }
+        return text[name...].dropFirst(2).first == "T"
+    }
+}
+
+/// The name of a WAL segment file: 24 hexadecimal digits, the timeline first.
+struct WALFileName: Hashable, Sendable {
+    let name: String
+    let timeline: Timeline
+    /// Orders the segments of one timeline, whatever their size is.
+    let position: String
+
+    init?(_ name: String) {
+        guard name.utf8.count == 24, name.utf8.allSatisfy({ (48...57).contains($0) || (65...70).contains($0) }),
+            let timeline = UInt32(name.prefix(8), radix: 16)
+        else { return nil }
+        self.name = name
+        self.timeline = Timeline(timeline)
+        position = String(name.dropFirst(8))
+    }
+}
