@@ -25,7 +25,9 @@ struct ServerQuestion: Sendable {
 
     /// Nil when PostgreSQL does not run or does not answer in time.
     func ask(_ board: StatusBoard) async -> ServerStatus? {
-        guard let status = board.status, let local = status.local, local.isRunning else { return nil }
+        guard let status = board.status, let local = status.local, local.isRunning, !local.stopRequested else {
+            return nil
+        }
         let asked = Instant.current
         if need != .role, Self.isRace(status, local, asked) {
             return await board.serverStatus(maxAge: .zero, deadline: Self.raceDeadline)

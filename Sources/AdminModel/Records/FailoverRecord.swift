@@ -14,6 +14,9 @@ public struct FailoverRecord: Hashable, Sendable {
         self.scheduledAt = scheduledAt
     }
 
+    /// `scheduledAt` since 1970; nil without one, or when it cannot be read.
+    public var moment: Duration? { scheduledAt.flatMap { try? MomentText.parse($0) } }
+
     /// Nobody asks for anything.
     public var isEmpty: Bool { leader == nil && candidate == nil }
     public var isSwitchover: Bool { leader != nil }

@@ -63,20 +63,21 @@ struct EffectHandlers: Sendable {
         case .exit(let code): exit(code)
         case .prepareTree(let highest): try await lock.prepareTree(above: highest)
         case .settle: try await lock.settle()
-        case .acquire(let version):
-            try await lock.acquire(epochVersion: version, syncVersion: latest.tree?.syncVersion)
+        case .acquire(let version, let request):
+            try await lock.acquire(epochVersion: version, syncVersion: latest.tree?.syncVersion, request: request)
         case .adopt(let version):
             guard let leader = latest.tree?.view.leader else { throw EffectFailure("the lock is gone") }
             try await lock.adopt(epochVersion: version, term: leader.term)
         case .replace(let version): try await lock.replace(epochVersion: version)
-        case .release(let term): try await lock.release(term)
+        case .release(let term): try await release(term)
+        case .clearRequest(let version, let term): try await lock.clearRequest(version: version, as: term)
         case .arm(let term): try await lock.arm(term)
         case .askPeers:
             let others = (latest.tree?.members ?? []).filter { $0.name != me }
             latest.peers = await peers.ask(others)
         case .raceInitialize, .initdb, .finishBootstrap, .cancelBootstrap, .claimInitialize, .writeConfig:
             try await bootstrap(effect)
-        case .start, .stop, .promote, .checkpoint: try await run(effect)
+        case .start, .stop, .stopPlanned, .stopAtOnce, .promote, .checkpoint: try await run(effect)
         case .readUpstream, .follow, .kick, .rewind, .clone: try await replicate(effect)
         }
     }
@@ -93,6 +94,8 @@ struct EffectHandlers: Sendable {
         case .stop:
             try await server.stop(fastFor: .seconds(60))
             await observer.invalidateDirectory()
+        case .stopPlanned(let term): try await stopPlanned(term)
+        case .stopAtOnce: try await server.stopAtOnce()
         case .promote(let term): try await promote(term)
         case .checkpoint:
             do { _ = try await monitor.execute("CHECKPOINT", deadline: .seconds(300)) } catch {
@@ -101,6 +104,25 @@ struct EffectHandlers: Sendable {
             await observer.invalidateDirectory()
         default: break
         }
+    }
+
+    /// Writes the checkpoint while clients go on, so that the stop has little left to write, and asks for the stop.
+    private func stopPlanned(_ term: Term) async throws(EffectFailure) {
+        do { _ = try await monitor.execute("CHECKPOINT", deadline: .seconds(60)) } catch {
+            logger.warning("stopping without a checkpoint before: \(error)")
+        }
+        guard lock.guardian.leadership?.term == term else { throw EffectFailure("the lock is not held any more") }
+        try await server.beginStop()
+    }
+
+    /// `status` says where the released timeline ends, for whoever compares positions with it (contract 1.4).
+    private func release(_ term: Term) async throws(EffectFailure) {
+        var status: StatusRecord?
+        if let control = latest.local?.control, control.state == .shutDown {
+            status = latest.tree?.status ?? StatusRecord()
+            status?.optime = control.checkpoint
+        }
+        try await lock.release(term, status: status?.json.znode, isRunning: latest.local?.isRunning == true)
     }
 
     /// Reserves the number of the new timeline, then has the keeper promote.

@@ -53,11 +53,7 @@ final class EffectRunner: Sendable {
     }
 
     /// Leaves what is running; an effect cut short is derived anew from the next view.
-    func cancel() async {
-        let task = state.withLockedValue { $0.task }
-        task?.cancel()
-        await task?.value
-    }
+    func cancel() { state.withLockedValue { $0.task }?.cancel() }
 
     private func perform(_ list: [Effect]) async {
         for effect in list {

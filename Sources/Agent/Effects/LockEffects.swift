@@ -1,3 +1,4 @@
+import AdminModel
 import HACore
 import PostgresControl
 import ZooKeeper
@@ -55,12 +56,13 @@ struct LockEffects: Sendable {
 
     private static func nonce() -> String { String(UInt64.random(in: .min ... .max), radix: 16) }
 
-    func acquire(epochVersion: Int64, syncVersion: Version?) async throws(EffectFailure) {
+    func acquire(epochVersion: Int64, syncVersion: Version?, request: Int64? = nil) async throws(EffectFailure) {
         let (session, id) = try session()
         let results = try await run(
             session,
             transactions.acquire(
-                epoch: Version(counted: epochVersion), sync: syncVersion, session: id, nonce: Self.nonce()))
+                epoch: Version(counted: epochVersion), sync: syncVersion, request: request.map(Version.init(counted:)),
+                session: id, nonce: Self.nonce()))
         try lead(id, epoch: results[0].stat, leader: results[2].stat?.czxid)
     }
 
@@ -88,15 +90,21 @@ struct LockEffects: Sendable {
     }
 
     /// Disarm, then the release transaction (lock.md 4.C): the keeper refuses while PostgreSQL may be writable.
-    func release(_ term: Term) async throws(EffectFailure) {
+    /// - Parameters:
+    ///   - status: written with it: where the released timeline ends; nil after a stop that was not in order.
+    ///   - isRunning: what is left of a PostgreSQL that was shut down need not end first (rulings, Lock 10).
+    func release(_ term: Term, status: [UInt8]?, isRunning: Bool) async throws(EffectFailure) {
         guard let leadership = guardian.leadership, leadership.term == term else {
             throw EffectFailure("the lock of term \(term) is not held any more")
         }
         let (session, _) = try session()
-        do { try await keeper.client().disarm() } catch {
+        do { try await keeper.client().disarm(planned: isRunning) } catch {
             throw EffectFailure("the keeper did not disarm: \(error)", isUnknown: error.outcome == .unknown)
         }
-        _ = try await run(session, transactions.release(epoch: Version(counted: leadership.epochVersion)))
+        _ = try await run(
+            session,
+            transactions.release(
+                epoch: Version(counted: leadership.epochVersion), status: status))
         guardian.standDown()
     }
 
@@ -140,8 +148,15 @@ struct LockEffects: Sendable {
         }
     }
 
+    /// Takes an operator's request back, if it is still the one that was read.
+    func clearRequest(version: Int64, as term: Term) async throws(EffectFailure) {
+        try await write(layout.failover, FailoverRecord().json.znode, as: term, expecting: .exactly(Version(counted: version)))
+    }
+
     /// A write that only the leader may do: guarded by `epoch` and the mark (rulings, Lock 1).
-    func write(_ path: ZNodePath, _ data: [UInt8], as term: Term?) async throws(EffectFailure) {
+    func write(
+        _ path: ZNodePath, _ data: [UInt8], as term: Term?, expecting version: ExpectedVersion = .any
+    ) async throws(EffectFailure) {
         let (session, _) = try session()
         var guards: [Operation] = []
         if let term {
@@ -153,8 +168,8 @@ struct LockEffects: Sendable {
         defer { sessions.markDirty() }
         do throws(ZooKeeperError) {
             do throws(ZooKeeperError) {
-                try await session.multi(guards + [.set(path, data, .any)], deadline: deadline)
-            } catch  where error.code == .noNode && error.path == path {
+                try await session.multi(guards + [.set(path, data, version)], deadline: deadline)
+            } catch  where error.code == .noNode && error.path == path && version == .any {
                 try await session.multi(guards + [.create(path, data, .persistent)], deadline: deadline)
             }
         } catch {

@@ -1,3 +1,4 @@
+import AdminModel
 import HACore
 import ZooKeeper
 
@@ -20,10 +21,15 @@ struct LockTransactions: Sendable {
         ]
     }
 
-    /// - Parameter sync: the version of `sync` that the decision read: eligibility is proved at the moment of taking.
-    func acquire(epoch: Version, sync: Version?, session: SessionID, nonce: String) -> [Operation] {
+    /// - Parameters:
+    ///   - sync: the version of `sync` that the decision read: eligibility is proved at the moment of taking.
+    ///   - request: the version of `failover`, when an operator's request is fulfilled by it; it is cleared.
+    func acquire(
+        epoch: Version, sync: Version?, request: Version? = nil, session: SessionID, nonce: String
+    ) -> [Operation] {
         [.set(layout.epoch, taken(session, nonce), .exactly(epoch))] + lockOperations
             + (sync.map { [.check(layout.sync, $0)] } ?? [])
+            + (request.map { [.set(layout.failover, FailoverRecord().json.znode, .exactly($0))] } ?? [])
     }
 
     func replace(epoch: Version, session: SessionID, nonce: String) -> [Operation] {
@@ -35,11 +41,12 @@ struct LockTransactions: Sendable {
         [.set(layout.epoch, taken(session, nonce), .exactly(epoch)), .check(layout.leader, Self.mark)]
     }
 
-    func release(epoch: Version) -> [Operation] {
+    /// - Parameter status: what others read of where the released timeline ends.
+    func release(epoch: Version, status: [UInt8]? = nil) -> [Operation] {
         [
             .set(layout.epoch, EpochRecord(.released).znode, .exactly(epoch)),
             .delete(layout.leader, .exactly(Self.mark)),
-        ]
+        ] + (status.map { [.set(layout.status, $0, .any)] } ?? [])
     }
 
     func renew(epoch: Version, status: [UInt8]) -> [Operation] {

@@ -27,7 +27,9 @@ actor LocalObserver {
     func observe() async -> LocalPostgres? {
         guard let keeper = await server.keeper.status() else { return nil }
         let process = Self.process(keeper)
-        if process != lastProcess || keeper.postmasterPID != lastPostmaster { directory = nil }
+        // A server that was asked to stop says in its control file how far it is.
+        let isStopping = keeper.stopRequested && keeper.postmasterPID != nil
+        if process != lastProcess || keeper.postmasterPID != lastPostmaster || isStopping { directory = nil }
         lastProcess = process
         lastPostmaster = keeper.postmasterPID
 
@@ -35,10 +37,12 @@ actor LocalObserver {
         local.ending = Self.ending(keeper)
         local.startedAt = keeper.startedAt
         local.promoteRequested = keeper.promoteRequested
+        local.stopRequested = keeper.stopRequested
+        local.isShutDown = keeper.stopRequested && keeper.postmasterPID != nil && !keeper.mayBeWritable
         local.armedUntil = keeper.armedUntil
         local.armedZxid = keeper.armedZxid
         local.latch = keeper.latch
-        if case .running = process, let pid = keeper.postmasterPID { await ask(pid, keeper, &local) }
+        if case .running = process, let pid = keeper.postmasterPID, !isStopping { await ask(pid, keeper, &local) }
         say(local)
         return local
     }

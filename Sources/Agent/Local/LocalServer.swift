@@ -164,6 +164,16 @@ struct LocalServer: Sendable {
         }
     }
 
+    /// Asks for a fast stop and does not wait for its end. From here on this server takes no writes.
+    func beginStop() async throws(EffectFailure) {
+        do { try await keeper.client().stop(.fast) } catch { throw EffectFailure("\(error)") }
+        _ = await keeper.status()
+    }
+
+    func stopAtOnce() async throws(EffectFailure) {
+        do { try await keeper.client().stop(.immediate) } catch { throw EffectFailure("\(error)") }
+    }
+
     private func isEmpty(within patience: Duration) async -> Bool {
         let until = Instant.now + patience
         repeat {

@@ -82,7 +82,7 @@ public struct AgentAssembly: Sendable {
                 guard let session = sessions.session else { throw ZooKeeperError(.connectionLoss) }
                 return try await reader.read(session, deadline: .milliseconds(700))
             },
-            servesWrites: { guardian.mayServeWrites(at: $0) })
+            servesWrites: { guardian.mayServeWrites(at: $0) && keeper.lastStatus?.stopRequested != true })
         let runner = EffectRunner(
             effects: EffectHandlers(
                 me: me, lock: lock, server: server, monitor: monitor, observer: observer,
@@ -102,8 +102,8 @@ public struct AgentAssembly: Sendable {
             logger: logger)
         self.board = board
         service = AgentService(
-            keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, runner: runner, server: server,
-            lock: lock, publisher: publisher, latest: latest, exit: exit, logger: logger)
+            keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, publisher: publisher, exit: exit,
+            logger: logger)
     }
 
     private static func layout(_ config: AgentConfig) throws -> ZNodeLayout {

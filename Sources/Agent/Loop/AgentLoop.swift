@@ -22,6 +22,7 @@ actor AgentLoop {
     private let logger: Logger
 
     private var memory = DecisionMemory()
+    private var leaving = false
     /// Effects that ended and that no decision has seen yet.
     private var unseen: [FinishedEffect] = []
     private var hasConfiguration = false
@@ -48,15 +49,24 @@ actor AgentLoop {
         self.logger = logger
     }
 
-    func run() async {
+    /// Looks until cancelled, or after `leave()` until everything is in order; true then.
+    func run() async -> Bool {
         while !Task.isCancelled {
-            let pause = await look()
+            guard let pause = await look() else { return true }
             await wakeup.wait(atMost: pause)
         }
+        return false
     }
 
-    /// One view, one decision. Returns the longest time until the next.
-    private func look() async -> Duration {
+    /// The process was asked to end: what runs is left, and from here on decisions lead there.
+    func leave() {
+        leaving = true
+        runner.cancel()
+        wakeup.signal(urgent: true)
+    }
+
+    /// One view, one decision. Returns the longest time until the next; nil when there is none.
+    private func look() async -> Duration? {
         var effects = runner.take()
         effects.finished = unseen + effects.finished
         unseen = effects.finished
@@ -73,7 +83,7 @@ actor AgentLoop {
         log.note(decision, view)
         runner.begin(decision)
         await publisher.publish(view, decision, tree: latest.tree, treeIsKnown: treeIsKnown)
-        return decision.recheckAfter
+        return decision.ends ? nil : decision.recheckAfter
     }
 
     private func view(
@@ -90,6 +100,7 @@ actor AgentLoop {
         view.running = effects.running
         view.finished = effects.finished
         view.unsettled = effects.unsettled
+        view.leaving = leaving
         return view
     }
 

@@ -8,14 +8,13 @@ public struct AgentService: Service {
     let sessions: SessionOwner
     let guardian: LeaseGuard
     let loop: AgentLoop
-    let runner: EffectRunner
-    let server: LocalServer
-    let lock: LockEffects
     let publisher: Publisher
-    let latest: Latest
     /// Ends the process with a code; the session and PostgreSQL stay as they are.
     let exit: @Sendable (Int32) -> Void
     let logger: Logger
+
+    /// Stopping, releasing and what they wait for, together.
+    private static let patience = Duration.seconds(180)
 
     public func run() async throws {
         let (unattached, attached) = AsyncStream.makeStream(of: Void.self)
@@ -28,13 +27,14 @@ public struct AgentService: Service {
         guardian.start()
         let connecting = Task { await connect(after: unattached) }
         let looping = Task { await loop.run() }
-        await withGracefulShutdownHandler {
+        let isInOrder = await withGracefulShutdownHandler {
             await looping.value
         } onGracefulShutdown: {
-            looping.cancel()
+            Task { await self.leave(looping) }
         }
         // The lock must not vanish with the session while anything may be writable (lock.md 6, rule 3).
-        guard await shutDown() else { return exit(75) }
+        guard isInOrder else { return exit(75) }
+        await publisher.publishStopped()
         guardian.stop()
         guard await sessions.forget() else { return exit(1) }
         connecting.cancel()
@@ -60,28 +60,14 @@ public struct AgentService: Service {
         await sessions.run()
     }
 
-    /// PostgreSQL is stopped first; the lock goes when nothing of it is left, never before (lock.md 4.C).
-    /// - Returns: false when PostgreSQL may still be writable.
-    private func shutDown() async -> Bool {
-        logger.info("shutting down: stopping PostgreSQL")
-        await runner.cancel()
-        let term = guardian.leadership?.term
-        do {
-            try await server.stop(fastFor: .seconds(60))
-        } catch {
-            logger.error("PostgreSQL could not be stopped, the leader lock is kept: \(error)")
-            return false
-        }
-        do {
-            if let term {
-                try await lock.release(term)
-                logger.info("Leader key released")
-            }
-        } catch {
-            // Nothing of PostgreSQL is left: the end of the session settles it.
-            logger.error("the leader lock goes with its session: \(error)")
-        }
-        await publisher.publishStopped()
-        return true
+    /// What runs is left, and the loop brings PostgreSQL and the lock to their end.
+    private func leave(_ looping: Task<Bool, Never>) async {
+        logger.info("shutting down")
+        await loop.leave()
+        try? await Task.sleep(for: Self.patience, clock: .continuous)
+        guard !Task.isCancelled else { return }
+        // The session's end and the keeper's deadline settle what is left.
+        logger.error("not stopped in order within \(Self.patience): left as it is")
+        looping.cancel()
     }
 }

@@ -53,6 +53,7 @@ final class ClusterSettings: Sendable {
         policy.maximumLagOnFailover = UInt64(clamping: values.maximumLagOnFailover)
         policy.checkTimeline = values.checkTimeline
         policy.primaryStartTimeout = .seconds(values.primaryStartTimeout)
+        if values.primaryStopTimeout > 0 { policy.primaryStopTimeout = .seconds(values.primaryStopTimeout) }
         policy.useRewind = postgres.usePgRewind
         policy.cloneOnRewindFailure = postgres.removeDataDirectoryOnRewindFailure
         policy.cloneOnDivergence = postgres.removeDataDirectoryOnDivergedTimelines

@@ -42,7 +42,7 @@ struct LocalDescription: Hashable {
         }
         switch local.process {
         case .running:
-            if memory.steppingDown { return .stopping }
+            if memory.steppingDown || local.stopRequested { return .stopping }
             if memory.bootstrap != nil { return .initializing }
             return local.sql == nil ? .starting : .running
         case .remains: return .crashed

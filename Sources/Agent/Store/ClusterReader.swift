@@ -68,7 +68,12 @@ struct ClusterReader: Sendable {
             lastGood.read(layout.sync, found.data, found.stat) { SyncRecord(json: try JSONParser.parse($0)) }
         }
         let failover = top.failover.flatMap { found in
-            lastGood.read(layout.failover, found.data, found.stat) { try FailoverRecord(znode: $0) }
+            lastGood.read(layout.failover, found.data, found.stat) {
+                let record = try FailoverRecord(znode: $0)
+                // Without its time it would be carried out now.
+                if record.scheduledAt != nil, record.moment == nil { throw NotAMoment() }
+                return record
+            }
         }
         let reserved = top.timeline.flatMap { found in
             lastGood.read(layout.timeline, found.data, found.stat) { data in
@@ -79,6 +84,12 @@ struct ClusterReader: Sendable {
         view.hasConfig = config != nil
         view.optime = status?.optime
         view.historyTimeline = history?.clusterTimeline
+        if let failover, !failover.isEmpty, let stat = top.failover?.stat {
+            view.request = StoreView.Request(
+                leader: failover.leader, candidate: failover.candidate,
+                dueAt: failover.moment.map { readAt + ($0 - MomentText.now) },
+                version: Int64(stat.version.rawValue))
+        }
         return TreeSnapshot(
             view: view, members: members.map { ($0.name, $0.record) }, config: config,
             configZxid: top.config?.stat.mzxid, status: status, sync: sync ?? .off,
@@ -187,6 +198,11 @@ private struct NotAnObject: Error, CustomStringConvertible {
 /// A znode that holds one number and nothing else.
 private struct NotANumber: Error, CustomStringConvertible {
     var description: String { "not a number" }
+}
+
+/// A time that cannot be read, or has no offset.
+private struct NotAMoment: Error, CustomStringConvertible {
+    var description: String { "scheduled_at is no ISO 8601 time with an offset" }
 }
 
 extension MemberView {

@@ -21,6 +21,8 @@ public struct Decision: Hashable, Sendable {
     public let memory: DecisionMemory
     /// Look again after this time at the latest. Never needed for safety, only for progress.
     public let recheckAfter: Duration
+    /// The process was asked to end and everything is in order for it.
+    public let ends: Bool
 }
 
 /// One row of the decision table.
@@ -49,15 +51,24 @@ struct Conclusion {
     var recheckAfter: Duration?
     var steppingDown = false
     var clearing = false
+    /// The term in which a planned change begins.
+    var handingOver: Term?
+    /// A planned change is given up.
+    var handingBack = false
+    /// The loop has nothing more to do.
+    var ends = false
 
     init(
         _ reason: String, _ effects: Effect..., recheckAfter: Duration? = nil, steppingDown: Bool = false,
-        clearing: Bool = false
+        clearing: Bool = false, handingOver: Term? = nil, handingBack: Bool = false, ends: Bool = false
     ) {
         self.reason = reason
         self.effects = effects
         self.recheckAfter = recheckAfter
         self.steppingDown = steppingDown
         self.clearing = clearing
+        self.handingOver = handingOver
+        self.handingBack = handingBack
+        self.ends = ends
     }
 }

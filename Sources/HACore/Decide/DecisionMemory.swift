@@ -17,6 +17,16 @@ public struct DecisionMemory: Hashable, Sendable {
         public var reason: String
     }
 
+    /// A planned change under way: PostgreSQL stops here so that another member can lead.
+    public struct HandOver: Hashable, Sendable {
+        public var term: Term
+        public var since: Instant
+        /// When the shutdown checkpoint was seen in the control file: from here on others are asked whether they have it.
+        public var shutDownAt: Instant?
+        /// When the last process of it was seen gone: no walsender can bring anybody further.
+        public var endedAt: Instant?
+    }
+
     public var bootstrap: BootstrapPhase?
     /// Since when the tree was read without a leader, and the version of `epoch` it was read with.
     public var absentSince: Instant?
@@ -30,6 +40,9 @@ public struct DecisionMemory: Hashable, Sendable {
     /// When the agent gave the lock away or stepped down: it leaves the race to others for a moment.
     public var stoodBackAt: Instant?
     public var steppingDown = false
+    public var handOver: HandOver?
+    /// When PostgreSQL was last asked to stop at once.
+    public var quitAt: Instant?
     /// The lock is taken only to be released again (rule `lock.clear`).
     public var clearing = false
     /// Kicks since the standby last streamed, and when the last was.
@@ -56,6 +69,7 @@ public struct DecisionMemory: Hashable, Sendable {
             lastLedAt = view.now
         }
         if view.local.mayBeWritable { clearing = false }
+        observeHandOver(view)
         guard let store = view.store else { return }
         highestEpochVersion = max(
             highestEpochVersion, store.epoch?.version ?? 0, view.leadership?.epochVersion ?? 0)
@@ -69,6 +83,21 @@ public struct DecisionMemory: Hashable, Sendable {
             absentSince = nil
             absentEpochVersion = nil
         }
+    }
+
+    private mutating func observeHandOver(_ view: ClusterView) {
+        guard var current = handOver else { return }
+        // Another term, a server that runs again, or one that did not end in order: this one is over.
+        guard view.leadership.map({ $0.term == current.term }) ?? (view.store == nil),
+            view.local.startedAt.map({ $0 <= current.since }) ?? true,
+            view.local.process != .absent || view.local.control?.state == .shutDown
+        else {
+            handOver = nil
+            return
+        }
+        if current.shutDownAt == nil, view.local.control?.state == .shutDown { current.shutDownAt = view.now }
+        if current.endedAt == nil, view.local.process == .absent { current.endedAt = view.now }
+        handOver = current
     }
 
     private mutating func take(_ finished: FinishedEffect) {
@@ -90,6 +119,9 @@ public struct DecisionMemory: Hashable, Sendable {
         case (.release, .done):
             stoodBackAt = finished.at
             clearing = false
+            handOver = nil
+        case (.clearRequest, .done): handOver = nil
+        case (.stopAtOnce, .done): quitAt = finished.at
         case (.kick, .done):
             kicks += 1
             kickedAt = finished.at

@@ -25,7 +25,8 @@ public enum Effect: Hashable, Sendable {
     case settle
 
     /// The lock's transactions (lock.md 3), each guarded by the version of `epoch` that was read.
-    case acquire(epochVersion: Int64)
+    /// With `request`, an operator's request of that version is fulfilled by it and cleared with it.
+    case acquire(epochVersion: Int64, request: Int64? = nil)
     case adopt(epochVersion: Int64)
     case replace(epochVersion: Int64)
     /// Disarm the keeper (it refuses while PostgreSQL may be writable), then the release transaction.
@@ -35,6 +36,12 @@ public enum Effect: Hashable, Sendable {
     case arm(Term)
     case start(as: StartRole, term: Term?)
     case stop
+    /// Checkpoint while clients go on, then ask for a fast stop without waiting for its end (postgres.md 4).
+    case stopPlanned(Term)
+    /// Ask the postmaster to stop at once: after its shutdown checkpoint there is nothing to lose.
+    case stopAtOnce
+    /// Take an operator's request of this version back: `{}` into `failover`.
+    case clearRequest(version: Int64, Term)
     case promote(Term)
     /// Checkpoint after a promotion, so that others may rewind from here.
     case checkpoint(Term)
@@ -70,6 +77,9 @@ public enum Effect: Hashable, Sendable {
         case .arm: "arm"
         case .start: "start"
         case .stop: "stop"
+        case .stopPlanned: "stop-planned"
+        case .stopAtOnce: "stop-at-once"
+        case .clearRequest: "clear-request"
         case .promote: "promote"
         case .checkpoint: "checkpoint"
         case .askPeers: "ask-peers"

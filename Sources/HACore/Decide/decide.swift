@@ -1,7 +1,7 @@
 /// Every rule, in order: the first that applies decides.
 public let ruleTable: [Rule] =
-    fencingRules + coordinationRules + ownershipRules + bootstrapRules + directoryRules + leaderRules
-    + candidacyRules + replicaRules + [idleRule]
+    fencingRules + leavingRules + coordinationRules + ownershipRules + bootstrapRules + plannedRules + directoryRules
+    + leaderRules + candidacyRules + replicaRules + [idleRule]
 
 let idleRule = Rule("idle", "Nothing is to be done.") { _ in Conclusion("no action") }
 
@@ -14,11 +14,13 @@ public func decide(_ view: ClusterView, _ memory: DecisionMemory) -> Decision {
         guard let conclusion = rule.conclude(situation) else { continue }
         if conclusion.steppingDown { next.steppingDown = true }
         if conclusion.clearing { next.clearing = true }
+        if let term = conclusion.handingOver { next.handOver = .init(term: term, since: view.now) }
+        if conclusion.handingBack { next.handOver = nil }
         return Decision(
             rule: rule.id, reason: conclusion.reason, urgent: rule.urgent, effects: conclusion.effects, memory: next,
-            recheckAfter: situation.recheck(conclusion.recheckAfter))
+            recheckAfter: situation.recheck(conclusion.recheckAfter), ends: conclusion.ends)
     }
     return Decision(
         rule: "busy", reason: "\(view.running?.effect.name ?? "an effect") in progress", urgent: false, effects: [],
-        memory: next, recheckAfter: situation.recheck(nil))
+        memory: next, recheckAfter: situation.recheck(nil), ends: false)
 }

@@ -3,7 +3,7 @@ let candidacyRules: [Rule] = [
     Rule("candidate.stand-back", "A member that just gave the lock away leaves the race to the others for a moment.") {
         s in
         guard case .nobody = s.holder, let at = s.memory.stoodBackAt, s.view.now - at < Situation.standBack,
-            s.others.contains(where: { $0.view.reachable && !$0.view.nofailover })
+            !s.isDesignated, s.others.contains(where: { $0.view.reachable && !$0.view.nofailover })
         else { return nil }
         return Conclusion(
             "waiting for another member to take over", recheckAfter: Situation.standBack - (s.view.now - at))
@@ -44,7 +44,9 @@ let candidacyRules: [Rule] = [
         }
     },
     Rule("candidate.lag", "A standby too far behind the last known position does not race.") { s in
-        guard case .nobody = s.holder, let sql = s.local.sql, let optime = s.store?.optime else { return nil }
+        guard case .nobody = s.holder, !s.isDesignated, let sql = s.local.sql, let optime = s.store?.optime else {
+            return nil
+        }
         guard optime.bytesAhead(of: sql.position) > s.policy.maximumLagOnFailover else { return nil }
         return Conclusion(
             "My wal position exceeds maximum replication lag (\(sql.position), last leader position \(optime))",
@@ -74,10 +76,24 @@ let candidacyRules: [Rule] = [
         else { return nil }
         return Conclusion("Primary (\(primary)) is still alive", recheckAfter: .milliseconds(200))
     },
+    Rule("candidate.defer", "An operator wants another member to lead, and it can.") { s in
+        guard case .nobody = s.holder, let request = s.dueRequest, !s.isDesignated, let round = s.raceRound else {
+            return nil
+        }
+        // Who was to give the lock away takes it back only when nobody else can have it.
+        let heirs = request.leader == s.view.me || request.candidate != nil ? s.heir(in: round) : nil
+        return heirs.map {
+            Conclusion("waiting for \($0) to take over as an operator wants", recheckAfter: .milliseconds(200))
+        }
+    },
     Rule("candidate.behind", "Somebody eligible has more WAL, or as much and a higher priority.") { s in
-        guard case .nobody = s.holder, let round = s.raceRound, let sql = s.local.sql else { return nil }
+        guard case .nobody = s.holder, !s.isDesignated, let round = s.raceRound, let sql = s.local.sql else {
+            return nil
+        }
         // Who may not lead is nobody to wait for, however much WAL an abandoned timeline has there.
-        let rivals = round.answers.filter { !$0.value.nofailover && !$0.value.disabled && !s.isOutdated($0.value) }
+        let rivals = round.answers.filter {
+            !$0.value.nofailover && !$0.value.disabled && !s.isOutdated($0.value) && $0.key != s.dueRequest?.leader
+        }
             .sorted { $0.key < $1.key }
         for (name, answer) in rivals {
             if answer.position > sql.position {
@@ -100,7 +116,8 @@ let candidacyRules: [Rule] = [
             return Conclusion(
                 "leader race was not won" + s.lastFailure(of: "acquire"), recheckAfter: .milliseconds(100))
         }
-        return Conclusion("acquiring the leader lock", .acquire(epochVersion: epoch.version))
+        return Conclusion(
+            "acquiring the leader lock", .acquire(epochVersion: epoch.version, request: s.dueRequest?.version))
     },
 ]
 

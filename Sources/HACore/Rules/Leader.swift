@@ -1,5 +1,8 @@
 /// Rules of the member that holds the lock.
-let leaderRules: [Rule] = [
+let leaderRules = runningRules + requestRules + roleRules
+
+/// PostgreSQL runs, and what the tree and others need of it is there.
+private let runningRules: [Rule] = [
     Rule("leader.remains", "The postmaster is gone, its processes are not: nothing starts and nothing is released.") {
         s in
         guard s.leadership != nil, s.local.process == .remains else { return nil }
@@ -95,6 +98,10 @@ let leaderRules: [Rule] = [
         else { return nil }
         return Conclusion("writing a checkpoint after the promotion", .checkpoint(leadership.term))
     },
+]
+
+/// PostgreSQL has the role that the lock asks for.
+private let roleRules: [Rule] = [
     Rule("leader.lead", "The lock is ours and PostgreSQL is a primary: the steady state.") { s in
         guard s.isLeading else { return nil }
         return Conclusion("no action. I am (\(s.view.me)), the leader with the lock")

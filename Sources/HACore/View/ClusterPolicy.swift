@@ -7,6 +7,8 @@ public struct ClusterPolicy: Hashable, Sendable {
     public var checkTimeline = false
     /// How long a crashed primary may take to come back; zero = fail over at once.
     public var primaryStartTimeout: Duration = .seconds(300)
+    /// How long an orderly stop may take before PostgreSQL is stopped at once.
+    public var primaryStopTimeout: Duration = .seconds(60)
     public var useRewind = false
     public var cloneOnRewindFailure = false
     public var cloneOnDivergence = false

@@ -125,12 +125,15 @@ public struct ClusterView: Hashable, Sendable {
     public var finished: [FinishedEffect]
     /// A write of this session that changes who leads has an unknown outcome.
     public var unsettled: Bool
+    /// The process was asked to end: PostgreSQL stops, the lock is handed over (contract 4.17).
+    public var leaving: Bool
 
     public init(
         now: Instant, me: MemberID, policy: ClusterPolicy = ClusterPolicy(), coordination: Coordination = .never,
         store: StoreView? = nil, lease: LeaseView? = nil, leadership: Leadership? = nil, local: LocalPostgres,
         following: Following? = nil, peers: PeerRound? = nil, upstream: UpstreamView? = nil,
-        running: RunningEffect? = nil, finished: [FinishedEffect] = [], unsettled: Bool = false
+        running: RunningEffect? = nil, finished: [FinishedEffect] = [], unsettled: Bool = false,
+        leaving: Bool = false
     ) {
         self.now = now
         self.me = me
@@ -146,6 +149,7 @@ public struct ClusterView: Hashable, Sendable {
         self.running = running
         self.finished = finished
         self.unsettled = unsettled
+        self.leaving = leaving
     }
 }
 

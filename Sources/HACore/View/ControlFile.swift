@@ -39,6 +39,13 @@ public struct ControlFile: Hashable, Sendable {
         self.allowsRewind = allowsRewind
     }
 
+    /// Where the latest checkpoint's record ends: 120 bytes (24 of header, 2, and 88 of CheckPoint, aligned), and a page's
+    /// header when it goes over the end of one. Who has received up to here has all of a server that was shut down.
+    public var checkpointEnd: LSN {
+        let crosses = checkpoint.rawValue % 8192 + 114 > 8192
+        return LSN(checkpoint.rawValue + (crosses ? 144 : 120))
+    }
+
     /// True when the last process on this directory was a standby, or none after a standby's clean stop.
     public var wasStandby: Bool { state == .shutDownInRecovery || state == .inArchiveRecovery }
 }

@@ -44,6 +44,11 @@ public struct LocalPostgres: Hashable, Sendable {
     public var startedAt: Instant?
     /// A promotion was asked for (from the fork of the child that creates the promote file on): counts as writable.
     public var promoteRequested: Bool
+    /// The agent asked this postmaster to stop.
+    public var stopRequested: Bool
+    /// The keeper proved of a postmaster that still runs: its shutdown checkpoint is written and no client is left
+    /// (rulings, Lock 10). What remains, the archiver and walsenders, writes nothing.
+    public var isShutDown: Bool
     /// Deadline the keeper is armed with; nil = not armed, so that it starts and promotes no primary.
     public var armedUntil: Instant?
     /// mzxid of `epoch` under which the keeper was armed: another than our leadership's means that renewals of the
@@ -60,14 +65,17 @@ public struct LocalPostgres: Hashable, Sendable {
 
     public init(
         directory: DataDirectory, process: Process = .absent, ending: Ending = .neverStarted, startedAt: Instant? = nil,
-        promoteRequested: Bool = false, armedUntil: Instant? = nil, armedZxid: Int64? = nil, latch: Int64? = nil,
-        sql: SQLStatus? = nil, obstacle: String? = nil
+        promoteRequested: Bool = false, stopRequested: Bool = false, isShutDown: Bool = false,
+        armedUntil: Instant? = nil, armedZxid: Int64? = nil, latch: Int64? = nil, sql: SQLStatus? = nil,
+        obstacle: String? = nil
     ) {
         self.directory = directory
         self.process = process
         self.ending = ending
         self.startedAt = startedAt
         self.promoteRequested = promoteRequested
+        self.stopRequested = stopRequested
+        self.isShutDown = isShutDown
         self.armedUntil = armedUntil
         self.armedZxid = armedZxid
         self.latch = latch
@@ -79,7 +87,7 @@ public struct LocalPostgres: Hashable, Sendable {
     public var mayBeWritable: Bool {
         switch process {
         case .absent: false
-        case .running(let role): role == .primary || promoteRequested
+        case .running(let role): !isShutDown && (role == .primary || promoteRequested)
         case .remains: true
         }
     }

@@ -51,6 +51,24 @@ public struct StoreView: Hashable, Sendable {
         case invalid(String)
     }
 
+    /// The `failover` znode: somebody wants another member to lead (contract 1.7). One that cannot be read is none.
+    public struct Request: Hashable, Sendable {
+        /// Present: a switchover from this member. Absent: a failover.
+        public var leader: MemberID?
+        public var candidate: MemberID?
+        /// When it is to happen; nil = now.
+        public var dueAt: Instant?
+        /// Data version: who acts on it proves with it that it still stands.
+        public var version: Int64
+
+        public init(leader: MemberID? = nil, candidate: MemberID? = nil, dueAt: Instant? = nil, version: Int64) {
+            self.leader = leader
+            self.candidate = candidate
+            self.dueAt = dueAt
+            self.version = version
+        }
+    }
+
     public var session: Int64
     /// When the read began.
     public var readAt: Instant
@@ -67,12 +85,13 @@ public struct StoreView: Hashable, Sendable {
     public var historyTimeline: Timeline?
     /// The highest version of `epoch` that any member's record shows.
     public var highestEpochVersion: Int64
+    public var request: Request?
 
     public init(
         session: Int64, readAt: Instant, leader: Leader? = nil, epoch: Epoch? = nil,
         members: [MemberID: MemberView] = [:], livingSessions: Set<Int64> = [], initialize: Initialize = .absent,
         hasConfig: Bool = false, optime: LSN? = nil, historyTimeline: Timeline? = nil,
-        highestEpochVersion: Int64 = 0
+        highestEpochVersion: Int64 = 0, request: Request? = nil
     ) {
         self.session = session
         self.readAt = readAt
@@ -85,6 +104,7 @@ public struct StoreView: Hashable, Sendable {
         self.optime = optime
         self.historyTimeline = historyTimeline
         self.highestEpochVersion = highestEpochVersion
+        self.request = request
     }
 }
 

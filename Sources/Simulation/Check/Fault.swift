@@ -18,6 +18,8 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
         /// The data directory vanishes while nothing runs; is damaged, or another cluster's, for a while.
         case directoryLost, directoryDamaged, foreignData
         case startFailures
+        /// An operator asks for another leader; the agent's process is asked to end, and is started again.
+        case switchover, agentTerm
     }
 
     public var kind: Kind

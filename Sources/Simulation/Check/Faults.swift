@@ -54,6 +54,7 @@ extension SimWorld {
             after(min(fault.duration, options.sessionTimeout)) { [self] in
                 zookeeper.closeThirdParty(session: session)
             }
+        case .switchover: requestSwitchover(fault)
         case .startFailures:
             startFailures += 1
             after(fault.duration) { [self] in startFailures -= 1 }
@@ -64,6 +65,30 @@ extension SimWorld {
             }
         default:
             if let target { beginNode(fault, target) }
+        }
+    }
+
+    /// As `POST /switchover` and `/failover` write it, with and without a candidate, sensible or not.
+    private func requestSwitchover(_ fault: Fault) {
+        guard case .name(let leader)? = zookeeper.tree[.leader]?.data else { return }
+        let candidate = fault.other < 4 ? nodes[fault.other % nodes.count].name : nil
+        let names = fault.target < 0 || candidate == nil ? leader : nil
+        let data = SimData.request(leader: names, candidate: candidate, dueAt: fault.isTrap ? nil : due(fault))
+        zookeeper.commitByThirdParty([
+            zookeeper.tree[.failover] == nil
+                ? .create(.failover, data, ephemeral: false) : .set(.failover, data, expected: nil)
+        ])
+    }
+
+    /// Some are for later.
+    private func due(_ fault: Fault) -> Nanoseconds? { fault.duration > 3 * second ? fault.at + 2 * second : nil }
+
+    /// Whoever asked it to end starts it again once it has.
+    private func startAgain(_ node: SimNode) {
+        if node.agent?.leaving == true {
+            after(100 * millisecond) { [self] in startAgain(node) }
+        } else {
+            node.startAgent()
         }
     }
 
@@ -120,6 +145,9 @@ extension SimWorld {
             node.killAgent()
             if dice.chance(50) { node.sessionFile = 0 }
             after(fault.duration) { node.startAgent() }
+        case .agentTerm:
+            node.agent?.leave()
+            after(fault.duration) { [self] in startAgain(node) }
         case .postmasterKill: node.postgres.killPostmaster()
         case .keeperKill: node.killKeeper()
         case .nodeKill:
@@ -180,19 +208,23 @@ extension SimWorld {
         }
     }
 
+    private static let foreign = "7999999999999999999"
+
     private func alterDirectory(_ fault: Fault, _ postgres: SimPostgres) {
-        guard postgres.phase == .absent, postgres.contents == .ready else { return }
+        guard postgres.phase == .absent, postgres.contents == .ready, postgres.systemIdentifier != Self.foreign else {
+            return
+        }
         // Foreign data without an `initialize` to compare with would be taken for the cluster's.
         if fault.kind == .foreignData, faults.contains(where: { $0.kind == .initializeDeleted }) { return }
         let system = postgres.systemIdentifier
         if fault.kind == .foreignData {
-            postgres.systemIdentifier = "7999999999999999999"
+            postgres.systemIdentifier = Self.foreign
         } else {
             postgres.contents = .unusable
         }
         after(fault.duration) {
             if postgres.contents == .unusable { postgres.contents = .ready }
-            if postgres.systemIdentifier == "7999999999999999999" { postgres.systemIdentifier = system }
+            if postgres.systemIdentifier == Self.foreign { postgres.systemIdentifier = system }
         }
     }
 }

@@ -108,10 +108,20 @@ final class Invariants {
     private func released(by node: Int) {
         let postgres = world.nodes[node].postgres
         let keeper = world.nodes[node].keeper!
+        if postgres.isShutDown { return handedOver(by: node) }
         let isQuietStandby = postgres.role == .standby && postgres.inRecovery && !keeper.promoteRequested
         if postgres.phase != .absent, !isQuietStandby || postgres.phase == .remains {
             violated("\(world.nodes[node].name) released the lock while processes of its directory were left")
         }
+    }
+
+    /// A planned change loses nothing: somebody has the last record (unless the member ends in any case).
+    private func handedOver(by node: Int) {
+        let agent = world.nodes[node].agent
+        guard agent?.lastDecision?.rule == "planned.release", agent?.leaving == false else { return }
+        let postgres = world.nodes[node].postgres
+        guard !world.nodes.contains(where: { $0.index != node && postgres.isPrefix(of: $0.postgres) }) else { return }
+        violated("\(world.nodes[node].name) handed over while nobody has all of its records")
     }
 
     // MARK: Decisions

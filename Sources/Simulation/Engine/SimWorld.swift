@@ -225,6 +225,7 @@ public final class SimWorld {
                 + nodes.map { "\($0.name): \($0.agent?.lastDecision?.rule.rawValue ?? "no agent")" }.joined(
                     separator: ", ")
         }
+        if case .request? = zookeeper.tree[.failover]?.data { return "a request for another leader is left" }
         guard zookeeper.tree[.leader]?.data == .name(primary.name) else { return "\(primary.name) has no lock" }
         for node in nodes where node !== primary {
             // What it made of an interrupted bootstrap is not this cluster, and never was: a person decides.

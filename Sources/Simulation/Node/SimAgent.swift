@@ -27,6 +27,7 @@ final class SimAgent {
     var running: RunningEffect?
     var finished: [FinishedEffect] = []
     var unsettled = false
+    private(set) var leaving = false
     var following: Following?
     var peers: PeerRound?
     var upstream: UpstreamView?
@@ -227,6 +228,7 @@ final class SimAgent {
         view.running = before ?? running
         view.finished = ended
         view.unsettled = unsettled
+        view.leaving = leaving
         world.weaken(&view)
         let decision = decide(view, memory)
         if world.options.checksPurity { world.invariants.pure(view, memory, decision) }
@@ -239,11 +241,26 @@ final class SimAgent {
         writeMember(view)
         begin(decision)
         isLooking = false
+        if decision.ends { return end() }
         looks += 1
         let looks = self.looks
         if looksAgain { wake() }
         let pause = max(decision.recheckAfter.nanoseconds, millisecond)
         world.after(pause) { [self] in timer { [self] in if looks == self.looks { wake(urgent: true) } } }
+    }
+
+    /// SIGTERM: what runs is left, and decisions lead to the end.
+    func leave() {
+        leaving = true
+        wake(urgent: true)
+    }
+
+    /// An orderly end: the session is closed, its file removed before.
+    private func end() {
+        world.note(node.index, "agent: ended")
+        node.sessionFile = 0
+        if let session = handle?.session { world.zookeeper.close(session) }
+        node.killAgent()
     }
 
     // MARK: Reading
@@ -260,7 +277,7 @@ final class SimAgent {
         // `leader` first: sessions that are read after it and are gone prove its absence.
         handle.read(watches: [.node(.leader)]) { [self] first in
             guard let first else { return once(nil) }
-            var watches: Set<SimWatch> = [.members, .node(.initialize), .node(.config)]
+            var watches: Set<SimWatch> = [.members, .node(.initialize), .node(.config), .node(.failover)]
             if case .name(let name)? = first[.leader]?.data, let index = world.index(of: name) {
                 watches.insert(.node(.member(index)))
             }
@@ -307,6 +324,11 @@ final class SimAgent {
         view.hasConfig = rest[.config] != nil
         if case .optime(let lsn)? = rest[.status]?.data { view.optime = lsn }
         if case .timeline(let timeline)? = rest[.history]?.data { view.historyTimeline = timeline }
+        if let failover = rest[.failover], case .request(let leader, let candidate, let due) = failover.data {
+            view.request = StoreView.Request(
+                leader: leader, candidate: candidate, dueAt: due.map { node.clock.local($0) },
+                version: failover.version)
+        }
         return view
     }
 

@@ -54,8 +54,23 @@ extension SimAgent {
                 return nil
             }) { [self] _ in awaitStop(until: now + .seconds(6), done) }
         case .exit: exit()
+        case .stopPlanned:
+            // The checkpoint before, while clients go on.
+            world.after(world.dice.milliseconds(20, 300)) { [self] in
+                network { [self] in
+                    askKeeper({ keeper in
+                        keeper.stop()
+                        return nil
+                    }) { done(Self.outcome($0)) }
+                }
+            }
+        case .stopAtOnce:
+            askKeeper({ keeper in
+                keeper.stopAtOnce()
+                return nil
+            }) { done(Self.outcome($0)) }
         case .acquire, .adopt, .replace, .release, .settle, .arm, .prepareTree, .raceInitialize, .claimInitialize,
-            .writeConfig:
+            .writeConfig, .clearRequest:
             carryOutLock(effect, done)
         case .finishBootstrap(let term): finishBootstrap(term, done)
         case .initdb:
@@ -94,6 +109,8 @@ extension SimAgent {
     private func exit() {
         let node = self.node
         world.note(node.index, "agent: exits")
+        // A refusal is final for this session: what it held is open to others once it has run out.
+        node.sessionFile = 0
         node.killAgent()
         world.after(3 * second) { node.startAgent() }
     }
@@ -122,7 +139,7 @@ extension SimAgent {
             world.after(world.latency) { [self] in
                 guard world.network.reaches(node.index, other.index) else { return }
                 other.agent?.network { [self] in
-                    guard let answer = other.agent?.answer() else { return }
+                    let answer = other.agent?.answer()
                     world.after(world.latency) { [self] in
                         guard world.network.reaches(node.index, other.index) else { return }
                         network {

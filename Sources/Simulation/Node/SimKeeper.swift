@@ -13,6 +13,10 @@ final class SimKeeper {
     private var armedZxid: Int64 = 0
     private(set) var latch: Int64?
     private(set) var promoteRequested = false
+    /// The postmaster is this keeper's child.
+    private var isParent = false
+    private var stopRequested = false
+    private var isShutDown = false
     private(set) var ending = LocalPostgres.Ending.neverStarted
     private var isKilling = false
     private var alarm = 0
@@ -67,6 +71,8 @@ final class SimKeeper {
 
     /// Refused while PostgreSQL may be writable.
     func disarm() -> String? {
+        // Checkpointed, no client left: what remains writes nothing (rulings, Lock 10).
+        isShutDown = postgres.isShutDown
         if view().mayBeWritable { return "PostgreSQL may be writable" }
         armedUntil = nil
         alarm += 1
@@ -103,6 +109,9 @@ final class SimKeeper {
         if role == .primary, let refusal = mayPromote { return refusal }
         if world.startFails() { return "could not start" }
         promoteRequested = false
+        stopRequested = false
+        isShutDown = false
+        isParent = true
         postgres.start(role)
         return nil
     }
@@ -120,7 +129,17 @@ final class SimKeeper {
         return nil
     }
 
-    func stop() { postgres.stop() }
+    func stop() {
+        stopRequested = true
+        postgres.stop()
+    }
+
+    func stopAtOnce() {
+        stopRequested = true
+        world.after(world.dice.milliseconds(5, 100)) { [self] in
+            if isAlive { postgres.stopAtOnce() }
+        }
+    }
 
     private func exited(requested: Bool) {
         guard isAlive else { return }
@@ -172,7 +191,8 @@ final class SimKeeper {
         switch postgres.phase {
         case .absent: process = .absent
         case .remains: process = world.weakened(.remainsUnseen) ? .absent : .remains
-        case .starting, .running, .stopping: process = .running(as: postgres.role)
+        // What a dead keeper left is nobody's, and may be anything.
+        case .starting, .running, .stopping: process = isParent ? .running(as: postgres.role) : .remains
         }
         let directory: DataDirectory
         switch postgres.contents {
@@ -184,7 +204,8 @@ final class SimKeeper {
         return LocalPostgres(
             directory: directory, process: process, ending: ending,
             startedAt: postgres.phase == .absent ? nil : node.clock.local(postgres.startedAt),
-            promoteRequested: promoteRequested, armedUntil: armedUntil,
+            promoteRequested: promoteRequested, stopRequested: stopRequested,
+            isShutDown: isShutDown && postgres.phase != .absent, armedUntil: armedUntil,
             armedZxid: armedUntil == nil ? nil : armedZxid, latch: latch,
             sql: postgres.status(at: node.now))
     }

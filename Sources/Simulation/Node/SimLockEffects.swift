@@ -11,8 +11,9 @@ extension SimAgent {
             .create(.leader, .name(node.name), ephemeral: true), .set(.leader, .name(node.name), expected: 0),
         ]
         switch effect {
-        case .acquire(let version):
-            transaction(handle, [.set(.epoch, taken, expected: version)] + lock, done) { [self] result in
+        case .acquire(let version, let request):
+            let clear = request.map { [SimOperation.set(.failover, .empty, expected: $0)] } ?? []
+            transaction(handle, [.set(.epoch, taken, expected: version)] + lock + clear, done) { [self] result in
                 lead(epoch: result.znodes[0], term: result.znodes[1]?.czxid)
             }
         case .replace(let version):
@@ -35,6 +36,7 @@ extension SimAgent {
                 lead(epoch: result.znodes[0], term: result.znodes[1]?.czxid)
             }
         case .release(let term): release(term, handle, done)
+        case .clearRequest(let version, _): simple(handle, guards + [.set(.failover, .empty, expected: version)], done)
         case .arm(let term): arm(term, done)
         case .settle:
             limited(done) { settled in

@@ -139,8 +139,21 @@ final class SimPostgres {
                 controlState = .shutDown
                 world.shipLastRecords(of: node)
             }
-            end(requested: true)
+            // An archiver or a dead peer's walsender may stay on.
+            guard world.dice.chance(20) else { return end(requested: true) }
+            world.after(world.dice.milliseconds(10, 4000)) { [self] in
+                if generation == self.generation { end(requested: true) }
+            }
         }
+    }
+
+    /// The shutdown checkpoint is written and no client is left, whatever else still runs.
+    var isShutDown: Bool { phase == .stopping && !acceptsClients && controlState == .shutDown }
+
+    func stopAtOnce() {
+        guard phase != .absent, phase != .remains else { return }
+        generation += 1
+        end(requested: true)
     }
 
     /// The postmaster dies; the rest goes on until somebody kills it.
@@ -203,9 +216,10 @@ final class SimPostgres {
 
     /// Whether the walreceiver would get WAL from `other`, judged by numbers as PostgreSQL does.
     private func mayStream(from other: SimPostgres) -> Bool {
-        guard let own = lineage.last, other.phase == .running, !(other.inRecovery && !other.isStreaming) else {
-            return false
-        }
+        // A walsender goes on until the last record is shipped.
+        guard let own = lineage.last, other.phase == .running || other.phase == .stopping,
+            !(other.inRecovery && !other.isStreaming)
+        else { return false }
         if let index = other.lineage.lastIndex(where: { $0.number == own.number }) {
             let end = index + 1 < other.lineage.count ? other.lineage[index + 1].start : other.wal
             return wal <= end

@@ -2,7 +2,7 @@ import HACore
 
 /// The znodes of the cluster.
 enum SimPath: Hashable {
-    case leader, epoch, status, sync, initialize, config, history
+    case leader, epoch, status, sync, initialize, config, history, failover
     /// Ephemeral: somebody is at making the cluster.
     case bootstrap
     /// The highest timeline number that a promotion reserved.
@@ -20,6 +20,7 @@ enum SimData: Hashable {
     case member(MemberView, epochSeen: Int64)
     case system(SystemIdentifier)
     case timeline(Timeline)
+    case request(leader: MemberID?, candidate: MemberID?, dueAt: Nanoseconds?)
 }
 
 struct SimZNode: Hashable {

@@ -1,0 +1,36 @@
+/// Rules of a process that was asked to end (contract 4.17): PostgreSQL stops, then the lock goes, never before.
+let leavingRules: [Rule] = [
+    Rule("leaving.hand-over", "The leader ends: a planned stop, so that another member goes on without a loss.") { s in
+        guard s.view.leaving, s.memory.handOver == nil, let leadership = s.leadership, s.local.isRunning,
+            !s.local.stopRequested, s.ready("stop-planned")
+        else { return nil }
+        return Conclusion(
+            "shutting down: stopping PostgreSQL to hand the leader lock over", .stopPlanned(leadership.term),
+            handingOver: leadership.term)
+    },
+    Rule("leaving.stop", "A member without a usable lock ends: PostgreSQL stops, nothing else is owed.") { s in
+        guard s.view.leaving, s.memory.handOver == nil, s.local.isRunning, s.ready("stop") else { return nil }
+        return Conclusion("shutting down: stopping PostgreSQL", .stop)
+    },
+    Rule("leaving.remains", "What a dead postmaster left is waited for: the keeper ends it.") { s in
+        guard s.view.leaving, s.local.process == .remains else { return nil }
+        return Conclusion("shutting down: waiting for the last processes of PostgreSQL", recheckAfter: .milliseconds(100))
+    },
+    Rule("leaving.release", "PostgreSQL was down already: the lock goes at once.") { s in
+        guard s.view.leaving, s.memory.handOver == nil, s.local.process == .absent, !s.view.unsettled,
+            let leadership = s.leadership, s.failures(of: "release") < 3
+        else { return nil }
+        guard s.ready("release") else {
+            return Conclusion("waiting to release the leader lock again", recheckAfter: .milliseconds(100))
+        }
+        return Conclusion("shutting down: releasing the leader lock", .release(leadership.term))
+    },
+    Rule("leaving.done", "Nothing runs and nothing is owed: a lock that could not be released ends with its session.") {
+        s in
+        guard s.view.leaving, s.local.process == .absent else { return nil }
+        let settles = s.view.unsettled && s.store != nil && s.failures(of: "settle") < 3
+        guard !settles, s.leadership == nil || s.failures(of: "release") >= 3 else { return nil }
+        let left = s.view.leadership == nil ? "" : "; the leader lock is left to the end of its session"
+        return Conclusion("shut down: PostgreSQL is stopped" + left, ends: true)
+    },
+]

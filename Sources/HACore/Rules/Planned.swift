@@ -1,0 +1,134 @@
+/// Rules of a planned change: checkpoint, fast stop, and the lock goes as soon as somebody has the last record
+/// (contract 4.6.1 "graceful", 4.8; rulings, Lock 10; postgres.md 4).
+let plannedRules: [Rule] = [
+    Rule("planned.stop", "The hand-over began: PostgreSQL stops, in order, for as long as primary_stop_timeout allows.") {
+        s in
+        guard let handOver = s.memory.handOver, let leadership = s.leadership, s.local.isRunning,
+            handOver.shutDownAt == nil
+        else { return nil }
+        guard s.local.stopRequested else {
+            return Conclusion("stopping PostgreSQL to hand over", .stopPlanned(leadership.term))
+        }
+        if s.view.now - handOver.since > s.policy.primaryStopTimeout, s.mayQuit {
+            return Conclusion("PostgreSQL does not stop in time: stopping it at once", .stopAtOnce)
+        }
+        return Conclusion("waiting for the shutdown checkpoint", recheckAfter: .milliseconds(10))
+    },
+    Rule("planned.release", "The shutdown checkpoint is written: the lock goes once a candidate has received it.") { s in
+        guard let handOver = s.memory.handOver, let leadership = s.leadership, let shutDownAt = handOver.shutDownAt,
+            let control = s.local.control
+        else { return nil }
+        guard s.ready("release") else {
+            return Conclusion("waiting to release the leader lock again" + s.lastFailure(of: "release"),
+                recheckAfter: .milliseconds(50))
+        }
+        let round = s.answers(since: shutDownAt)
+        if let heir = round.flatMap({ s.heir(in: $0, atLeast: control.checkpointEnd) }) {
+            return Conclusion(
+                "releasing the leader lock: \(heir) has the shutdown checkpoint at \(control.checkpoint)",
+                .release(leadership.term))
+        }
+        // A walsender that ended in order has shipped everything: a member that lacks it now does not get it any more.
+        if let endedAt = handOver.endedAt, let round,
+            round.askedAt - endedAt > Situation.shipping || s.heir(in: round) == nil
+        {
+            guard !s.view.leaving else {
+                return Conclusion(
+                    "releasing the leader lock: nobody has the shutdown checkpoint at \(control.checkpoint)",
+                    .release(leadership.term))
+            }
+            return s.takenBack("no candidate has received the shutdown checkpoint at \(control.checkpoint)", leadership)
+        }
+        if let round, s.view.now - round.askedAt < .milliseconds(10) {
+            return Conclusion("waiting for a candidate to receive the last record", recheckAfter: .milliseconds(10))
+        }
+        return Conclusion("asking who has the shutdown checkpoint", .askPeers, recheckAfter: .milliseconds(50))
+    },
+    Rule("planned.linger", "Released; an archiver or a dead member's walsender is left, and has no more to write.") { s in
+        guard s.view.leadership == nil, s.local.isRunning, s.local.stopRequested, !s.local.mayBeWritable else {
+            return nil
+        }
+        let grace = Situation.shipping - (s.view.now - (s.memory.stoodBackAt ?? s.view.now - Situation.shipping))
+        guard s.local.isShutDown, grace <= .zero, s.mayQuit else {
+            return Conclusion(
+                "waiting for the end of the stopped PostgreSQL", recheckAfter: max(grace, .milliseconds(50)))
+        }
+        return Conclusion(
+            "stopping what is left of the stopped PostgreSQL", .stopAtOnce, recheckAfter: .milliseconds(500))
+    },
+]
+
+/// Rules of the leader about an operator's request in `failover` (contract 4.8.1).
+let requestRules: [Rule] = [
+    Rule("request.refused", "A request that cannot be meant for this leader is taken back.") { s in
+        guard let leadership = s.leadership, s.isLeading, let request = s.store?.request, s.ready("clear-request") else {
+            return nil
+        }
+        if let leader = request.leader, leader != s.view.me {
+            return s.takenBack("it names \(leader) as leader, which is \(s.view.me)", leadership)
+        }
+        if request.candidate == s.view.me {
+            return s.takenBack("\(s.view.me) leads already", leadership)
+        }
+        if let dueAt = request.dueAt, s.view.now - dueAt > s.policy.loopWait * 3 / 2 {
+            return s.takenBack("Found a stale switchover value", leadership)
+        }
+        return nil
+    },
+    Rule("request.await", "A switchover is planned for later.") { s in
+        guard s.isLeading, let dueAt = s.store?.request?.dueAt, dueAt > s.view.now else { return nil }
+        let left = dueAt - s.view.now
+        return Conclusion("Awaiting switchover in \(left.milliseconds / 1000) seconds", recheckAfter: left)
+    },
+    Rule("request.hand-over", "Somebody can take over: checkpoint, stop, and give the lock away.") { s in
+        guard let leadership = s.leadership, s.isLeading, let request = s.dueRequest, let own = s.local.sql?.position,
+            s.ready("clear-request"), s.ready("stop-planned")
+        else { return nil }
+        guard let round = s.answers(since: s.view.now - .milliseconds(500)) else {
+            return Conclusion("asking who could take over", .askPeers, recheckAfter: .milliseconds(200))
+        }
+        let word = request.leader == nil ? "manual failover" : "switchover"
+        let floor = LSN(own.rawValue - min(own.rawValue, s.policy.maximumLagOnFailover))
+        guard let heir = s.heir(in: round, atLeast: floor) else {
+            return s.takenBack("no good candidates have been found", leadership)
+        }
+        return Conclusion(
+            "\(word): demoting myself, \(heir) can take over", .stopPlanned(leadership.term),
+            handingOver: leadership.term)
+    },
+]
+
+extension Situation {
+    /// How long the last records may be on their way after the end of the server that sent them.
+    static let shipping = Duration.seconds(1)
+
+    /// Not asked to stop at once just now.
+    var mayQuit: Bool { ready("stop-at-once") && memory.quitAt.map { view.now - $0 > .milliseconds(500) } ?? true }
+
+    /// An operator's request that is due now.
+    var dueRequest: StoreView.Request? {
+        guard let request = store?.request, request.dueAt.map({ $0 <= view.now }) ?? true else { return nil }
+        return request
+    }
+
+    /// This member is the one that an operator wants to lead.
+    var isDesignated: Bool { dueRequest?.candidate == view.me }
+
+    /// A standby that may lead and has WAL up to `position`: the operator's candidate when there is one.
+    func heir(in round: PeerRound, atLeast position: LSN = LSN(1)) -> MemberID? {
+        let wanted = dueRequest?.candidate
+        return round.answers.filter { name, answer in
+            (wanted == nil || name == wanted) && answer.inRecovery && !answer.nofailover && !answer.disabled
+                && answer.position >= position && !isOutdated(answer)
+        }.keys.min()
+    }
+
+    func takenBack(_ why: String, _ leadership: Leadership) -> Conclusion? {
+        guard let version = store?.request?.version else {
+            return Conclusion("the hand-over is given up: \(why)", handingBack: true)
+        }
+        return Conclusion(
+            "the request for another leader is taken back: \(why)",
+            .clearRequest(version: version, leadership.term), recheckAfter: .milliseconds(100))
+    }
+}
