@@ -3,6 +3,8 @@ import Agent
 import HACore
 import HTTPTypes
 import Hummingbird
+import Logging
+import NIOCore
 import PostgresControl
 
 /// Answers requests from what the board knows; only `/cluster`, `/history` and, without a recent view, `/config` read
@@ -12,12 +14,21 @@ struct AdminResponder: HTTPResponder {
 
     private let board: StatusBoard
     private let trees: TreeReads
+    private let changes: LeaderChange?
+    private let access: AccessRules
     private let extraHeaders: HTTPFields
     private let startedAt = Instant.current
 
-    init(board: StatusBoard, extraHeaders: [String: String] = [:]) {
+    /// - Parameter actions: what may be changed from here; nil: nothing.
+    init(
+        board: StatusBoard, actions: ClusterActions? = nil, access: AccessRules = AccessRules(),
+        extraHeaders: [String: String] = [:], logger: Logger = Logger(label: "matriarch")
+    ) {
         self.board = board
-        trees = TreeReads(board: board)
+        self.access = access
+        let trees = TreeReads(board: board)
+        self.trees = trees
+        changes = actions.map { LeaderChange(board: board, trees: trees, actions: $0, logger: logger) }
         var fields = HTTPFields()
         for (name, value) in extraHeaders.sorted(by: { $0.key < $1.key }) {
             if let name = HTTPField.Name(name) { fields[name] = value }
@@ -29,11 +40,26 @@ struct AdminResponder: HTTPResponder {
         await respond(to: request)
     }
 
-    func respond(to request: Request) async -> Response {
-        await answer(request.method, RequestTarget(request.head.path ?? "/")).response(extraHeaders: extraHeaders)
+    /// - Parameter client: where the request comes from.
+    func respond(to request: Request, from client: SocketAddress? = nil) async -> Response {
+        await answer(request, from: client).response(extraHeaders: extraHeaders)
     }
 
-    private func answer(_ method: HTTPRequest.Method, _ target: RequestTarget) async -> Answer {
+    private func answer(_ request: Request, from client: SocketAddress?) async -> Answer {
+        let (method, target) = (request.method, RequestTarget(request.head.path ?? "/"))
+        if let changes, let change = Change(method, target) {
+            if let refusal = await access.refusal(request.headers, from: client, members: { await memberURLs() }) {
+                return refusal
+            }
+            switch change {
+            case .withdraw: return await changes.withdraw()
+            case .request(let segment):
+                switch await RequestBody.object(of: request) {
+                case .success(let object): return await changes.post(segment, object)
+                case .failure(let problem): return problem.answer
+                }
+            }
+        }
         switch method {
         case .get: return await get(target)
         // These have no handlers of their own: whatever the path, they are health checks (contract/patroni.md 2.1).
@@ -42,6 +68,24 @@ struct AdminResponder: HTTPResponder {
         default:
             return .page(501, "Server does not support this operation: \(method.rawValue)")
         }
+    }
+
+    /// What changes something.
+    private enum Change {
+        case request(Substring)
+        case withdraw
+
+        init?(_ method: HTTPRequest.Method, _ target: RequestTarget) {
+            switch (method, target.firstSegment) {
+            case (.post, "switchover"), (.post, "failover"): self = .request(target.firstSegment)
+            case (.delete, "switchover"): self = .withdraw
+            default: return nil
+            }
+        }
+    }
+
+    private func memberURLs() async -> [String] {
+        ((try? await trees.read()) ?? viewWithoutServer().cluster)?.members.compactMap(\.record.apiURL) ?? []
     }
 
     private func get(_ target: RequestTarget) async -> Answer {

@@ -19,15 +19,18 @@ public struct AdminServer: Service {
 
     /// - Parameters:
     ///   - board: where the loop puts what it knows.
-    ///   - listen: `restapi.listen`: several hosts separated by commas share the port; none or `*` means all addresses.
-    ///   - extraHeaders: `restapi.http_extra_headers`, sent with documents.
+    ///   - actions: what the endpoints that change something may do.
+    ///   - config: `restapi`: several hosts separated by commas share the port; none or `*` means all addresses.
     ///   - eventLoopGroup: one thread is enough; may be shared, and is not shut down here.
     public init(
-        board: StatusBoard, listen: HostPort, extraHeaders: [String: String] = [:], eventLoopGroup: any EventLoopGroup,
+        board: StatusBoard, actions: ClusterActions, config: RestAPIConfig, eventLoopGroup: any EventLoopGroup,
         logger: Logger
     ) {
         self.init(
-            responder: AdminResponder(board: board, extraHeaders: extraHeaders), listen: listen,
+            responder: AdminResponder(
+                board: board, actions: actions, access: AccessRules(config), extraHeaders: config.httpExtraHeaders,
+                logger: logger),
+            listen: config.listen,
             eventLoopGroup: eventLoopGroup, logger: logger, limits: ConnectionLimits(), onListening: { _ in })
     }
 
@@ -81,8 +84,8 @@ public struct AdminServer: Service {
         let dates = DateHeader()
         let responder = responder
         let logger = logger
-        let channel = AdminChannel(limits: limits) { request, writer, _ in
-            var response = await responder.respond(to: request)
+        let channel = AdminChannel(limits: limits) { request, writer, channel in
+            var response = await responder.respond(to: request, from: channel.remoteAddress)
             logger.debug("\(request.method) \(request.head.path ?? "") \(response.status.code)")
             response.headers[.date] = dates.text
             response.headers[.server] = "Matriarch/\(MatriarchVersion.own)"

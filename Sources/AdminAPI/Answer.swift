@@ -9,6 +9,7 @@ struct Answer: Sendable {
     /// The headers of `restapi.http_extra_headers` go with documents, not with error pages and bare codes.
     var takesExtraHeaders = false
     var closesConnection = false
+    var isChallenge = false
 
     /// A status and nothing else: probes, `HEAD` and `OPTIONS`.
     static func bare(_ code: Int) -> Answer { Answer(code: code) }
@@ -20,6 +21,18 @@ struct Answer: Sendable {
     /// A JSON error for what cannot be answered now.
     static func failure(_ code: Int, _ message: String) -> Answer { .json(code, ["error": .string(message)]) }
 
+    /// A sentence for people, as the endpoints that change something answer.
+    static func text(_ code: Int, _ message: String) -> Answer {
+        Answer(code: code, body: message, contentType: "text/html", takesExtraHeaders: true)
+    }
+
+    /// Asks for a name and a password.
+    static func challenge(_ message: String) -> Answer {
+        var answer = text(401, message)
+        answer.isChallenge = true
+        return answer
+    }
+
     static func page(_ code: Int, _ message: String) -> Answer {
         Answer(
             code: code, body: ErrorPage.html(code, message), contentType: "text/html;charset=utf-8",
@@ -29,6 +42,7 @@ struct Answer: Sendable {
     func response(extraHeaders: HTTPFields) -> Response {
         var headers = HTTPFields()
         headers[.contentType] = contentType
+        if isChallenge { headers[.wwwAuthenticate] = "Basic realm=\"Patroni\"" }
         if closesConnection { headers[.connection] = "close" }
         if takesExtraHeaders { for field in extraHeaders { headers[field.name] = field.value } }
         return Response(

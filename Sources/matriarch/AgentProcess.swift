@@ -30,8 +30,8 @@ enum AgentProcess {
                     _exit(code)
                 })
             let doors = AdminServer(
-                board: assembly.board, listen: config.restAPI.listen,
-                extraHeaders: config.restAPI.httpExtraHeaders, eventLoopGroup: threads, logger: logger)
+                board: assembly.board, actions: assembly.actions, config: config.restAPI, eventLoopGroup: threads,
+                logger: logger)
             let group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(
                     services: [

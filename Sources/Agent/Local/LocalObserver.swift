@@ -130,7 +130,8 @@ actor LocalObserver {
     }
 
     private static func ending(_ keeper: KeeperStatus) -> LocalPostgres.Ending {
-        guard let at = keeper.exitedAt else { return .neverStarted }
+        // Of the last postmaster: its end says nothing about one that runs, nor whether that was asked to stop.
+        guard keeper.postmasterPID == nil, let at = keeper.exitedAt else { return .neverStarted }
         return keeper.stopRequested && !keeper.fenced ? .requested : .crashed(at: at)
     }
 }

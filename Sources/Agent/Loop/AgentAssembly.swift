@@ -19,6 +19,7 @@ public struct AgentAssembly: Sendable {
     public let service: AgentService
     /// For the doors.
     public let board: StatusBoard
+    public let actions: ClusterActions
 
     /// - Parameters:
     ///   - keeper: the program `matriarch-keeper`.
@@ -101,6 +102,7 @@ public struct AgentAssembly: Sendable {
             runner: runner, latest: latest, publisher: publisher, wakeup: wakeup, exit: exit,
             logger: logger)
         self.board = board
+        actions = ClusterActions(sessions: sessions, layout: layout, peers: peers)
         service = AgentService(
             keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, publisher: publisher, exit: exit,
             logger: logger)

@@ -94,6 +94,7 @@ struct ClusterReader: Sendable {
             view: view, members: members.map { ($0.name, $0.record) }, config: config,
             configZxid: top.config?.stat.mzxid, status: status, sync: sync ?? .off,
             syncVersion: top.sync?.stat.version, history: history, failover: failover ?? FailoverRecord(),
+            failoverVersion: top.failover?.stat.version,
             reservedTimeline: reserved)
     }
 

@@ -16,6 +16,7 @@ public struct TreeSnapshot: Hashable, Sendable {
     public var syncVersion: Version?
     public var history: HistoryRecord?
     public var failover: FailoverRecord
+    public var failoverVersion: Version?
     /// The highest timeline that a leader reserved before its promotion.
     public var reservedTimeline: Timeline?
 

@@ -28,6 +28,10 @@ let plannedRules: [Rule] = [
                 "releasing the leader lock: \(heir) has the shutdown checkpoint at \(control.checkpoint)",
                 .release(leadership.term))
         }
+        // A member that hangs keeps its walsender, and so the server, for wal_sender_timeout.
+        if s.local.isRunning, s.view.now - shutDownAt > Situation.shippingPatience, s.mayQuit {
+            return Conclusion("nobody receives the last record: stopping what waits for it", .stopAtOnce)
+        }
         // A walsender that ended in order has shipped everything: a member that lacks it now does not get it any more.
         if let endedAt = handOver.endedAt, let round,
             round.askedAt - endedAt > Situation.shipping || s.heir(in: round) == nil
@@ -104,6 +108,9 @@ extension Situation {
 
     /// Not asked to stop at once just now.
     var mayQuit: Bool { ready("stop-at-once") && memory.quitAt.map { view.now - $0 > .milliseconds(500) } ?? true }
+
+    /// How long a server that is shut down may wait for somebody to receive its last record.
+    static let shippingPatience = Duration.seconds(3)
 
     /// An operator's request that is due now.
     var dueRequest: StoreView.Request? {

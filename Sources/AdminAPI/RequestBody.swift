@@ -1,0 +1,24 @@
+import AdminModel
+import HTTPTypes
+import Hummingbird
+
+/// The JSON object that a request carries (contract/patroni.md 2.1).
+enum RequestBody {
+    struct Problem: Error { let answer: Answer }
+
+    /// The connection's own limit ends a body that is larger.
+    static let limit = 1 << 20
+
+    static func object(of request: Request) async -> Result<JSONObject, Problem> {
+        guard request.headers[.contentLength] != nil else {
+            return .failure(Problem(answer: .page(411, "Content-Length is required")))
+        }
+        do {
+            let bytes = Array(buffer: try await request.body.collect(upTo: limit))
+            if let object = try JSONParser.parse(bytes).asObject, !object.isEmpty { return .success(object) }
+            return .failure(Problem(answer: .page(400, "The body must be a JSON object that is not empty")))
+        } catch {
+            return .failure(Problem(answer: .page(400, "The body cannot be read: \(error)")))
+        }
+    }
+}
