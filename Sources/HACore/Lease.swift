@@ -9,11 +9,14 @@ public struct LeaseTerms: Hashable, Sendable {
 
     /// The session timeout T of the present connection.
     public var timeout: Duration
+    /// ZooKeeper's tickTime; nil when it could not be found out.
+    public var tickTime: Duration?
     /// `g`: within it the ZooKeeper leader is sure to have pinged its followers.
     public var gap: Duration
 
     public init(timeout: Duration, tickTime: Duration?) {
         self.timeout = timeout
+        self.tickTime = tickTime
         // Without a known tickTime: a session is at least two ticks by default (lock.md 2.3).
         self.gap = (tickTime.map { $0 / 2 } ?? timeout / 4) + Self.jitter
     }

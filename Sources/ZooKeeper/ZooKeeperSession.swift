@@ -62,6 +62,9 @@ public actor ZooKeeperSession {
     /// What another process needs to take up this session; nil before the first connect.
     public nonisolated var credentials: SessionCredentials? { handle.state.credentials }
 
+    /// It has ended, or its close has begun.
+    public nonisolated var isOver: Bool { handle.isClosed || handle.state.end != nil }
+
     /// How many requests the C library holds without an answer, including those whose caller has left.
     public nonisolated var pendingRequests: Int { Inflight.count(of: handle.state.number) }
 

@@ -56,6 +56,27 @@ struct LeaseTests {
         #expect(LeaseTerms(timeout: .seconds(4), tickTime: .seconds(1)).gap == .milliseconds(550))
     }
 
+    @Test("Terms that leave too little time at the worst moment, or have ticks too long, are refused with the numbers")
+    func problems() throws {
+        func terms(_ timeout: Int64, _ tick: Int64?) -> LeaseTerms {
+            LeaseTerms(timeout: .milliseconds(timeout), tickTime: tick.map { .milliseconds($0) })
+        }
+        for (timeout, tick) in [(30_000, 2000), (4000, 2000), (6000, nil), (2000, 200), (3000, nil)]
+            as [(Int64, Int64?)]
+        {
+            #expect(terms(timeout, tick).problem(loopWait: .seconds(10)) == nil, "\(timeout), tick \(tick ?? 0)")
+        }
+        // 2000 * 0.999 - 300 - 885 of age - 600 of early stop
+        let tight = try #require(terms(2000, 1000).problem(loopWait: .seconds(10)))
+        #expect(
+            tight == .tooShort(terms(2000, 1000), interval: .milliseconds(125), left: .milliseconds(213)))
+        for number in ["2000 ms", "125 ms", "550 ms", "213 ms", "500 ms"] { #expect("\(tight)".contains(number)) }
+        #expect(terms(2000, nil).problem(loopWait: .seconds(10)) != nil, "the gap of an unknown tick")
+        #expect(
+            terms(10_000, 6000).problem(loopWait: .seconds(10))
+                == .underTwoTicks(timeout: .seconds(10), tickTime: .seconds(6)))
+    }
+
     private func lease() -> AnchoredLease {
         AnchoredLease(
             session: 1, terms: LeaseTerms(timeout: .seconds(10), tickTime: .seconds(2)), generation: 1, handshake: at(0)

@@ -38,6 +38,12 @@ struct RaceRuleTests {
         scene.view.policy.nofailover = true
         #expect(scene.decision.rule == "candidate.nofailover")
         scene = racing([:])
+        scene.view.lease?.terms = LeaseTerms(timeout: .seconds(10), tickTime: .seconds(6))
+        #expect(scene.decision.rule == "lease.unfit")
+        #expect(scene.decision.effects.isEmpty)
+        scene.view.local.process = .absent
+        #expect(scene.decision.rule == "candidate.start", "a standby is started all the same")
+        scene = racing([:])
         scene.view.store?.optime = LSN(2001 + 1_048_576)
         #expect(scene.decision.rule == "candidate.lag")
         scene = racing([:])

@@ -10,6 +10,7 @@ struct SeedTests {
             "the edge clears leadership with the read that shows the lock gone; the next fence rule acts",
         "candidate.primary-alive": "needs a primary without a keeper: absence is proved before anybody is asked",
         "replica.foreign": "needs a leader whose data differ from `initialize`: operators only",
+        "lease.unfit": "a configuration that nobody may lead with never becomes whole",
         "idle": "stands at the end so that something always decides",
     ]
 
@@ -37,7 +38,7 @@ struct SeedTests {
 
     @Test("Agents that are killed again and again come back into their sessions, whatever the dead had under way")
     func restarts() async {
-        for outcome in await outcomes(0..<400, { SimOptions.restarts(seed: $0, alone: false) })
+        for outcome in await outcomes(0..<200, { SimOptions.restarts(seed: $0, alone: false) })
         where outcome.violation != nil {
             Issue.record(
                 "\(SimWorld.explain(seed: outcome.seed, options: .restarts(seed: outcome.seed, alone: false)))")
@@ -46,21 +47,44 @@ struct SeedTests {
 
     @Test("When nothing else fails, a killed agent is no event: the first leader stays")
     func restartsAlone() async {
-        var adopted = 0
-        for outcome in await outcomes(
-            0..<200,
-            { seed in
-                var options = SimOptions.restarts(seed: seed, alone: true)
-                options.hasData = true
-                options.chaosStart = 8_000_000_000
-                return options
-            })
-        {
+        let alone = await outcomes(0..<60) { seed in
+            var options = SimOptions.restarts(seed: seed, alone: true)
+            options.hasData = true
+            options.chaosStart = 8_000_000_000
+            return options
+        }
+        for outcome in alone {
             #expect(outcome.violation == nil, "seed \(outcome.seed)")
             #expect(outcome.promotions == 1, "seed \(outcome.seed)")
-            adopted += outcome.rules["lock.adopt"] ?? 0
         }
-        #expect(adopted > 200)
+        #expect(alone.reduce(0) { $0 + ($1.rules["lock.adopt"] ?? 0) } > 200)
+    }
+
+    @Test("A changed ttl moves the lock to another session, whatever else fails")
+    func timeouts() async {
+        var moved = 0
+        for outcome in await outcomes(0..<200, { SimOptions.timeouts(seed: $0, alone: false) }) {
+            moved += outcome.rules["lock.replace"] ?? 0
+            guard outcome.violation != nil else { continue }
+            Issue.record(
+                "\(SimWorld.explain(seed: outcome.seed, options: .timeouts(seed: outcome.seed, alone: false)))")
+        }
+        #expect(moved > 200)
+    }
+
+    @Test("When nothing else fails, a changed ttl is no event: the first leader stays")
+    func timeoutsAlone() async {
+        let alone = await outcomes(0..<60) { seed in
+            var options = SimOptions.timeouts(seed: seed, alone: true)
+            options.hasData = true
+            options.chaosStart = 8_000_000_000
+            return options
+        }
+        for outcome in alone {
+            #expect(outcome.violation == nil, "seed \(outcome.seed)")
+            #expect(outcome.promotions == 1, "seed \(outcome.seed)")
+        }
+        #expect(alone.reduce(0) { $0 + ($1.rules["lock.replace"] ?? 0) } > 60)
     }
 
     @Test("The same seed gives the same run", arguments: [7, 42, 1178] as [UInt64])

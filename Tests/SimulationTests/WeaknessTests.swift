@@ -32,6 +32,17 @@ struct WeaknessTests {
         #expect(broken != nil, "no seed shows why \(weakness) matters")
     }
 
+    @Test("A deadline that outlasts the session to which the lock has moved")
+    func deadlineKept() throws {
+        let broken = try #require(
+            firstBroken(0..<1500) { seed in
+                var options = SimOptions.timeouts(seed: seed, alone: false)
+                options.weakness = .deadlineKept
+                return options
+            }, "no seed shows why the deadline is lowered before the lock moves")
+        #expect(broken.violation?.contains("writable") == true, "\(broken.violation ?? "")")
+    }
+
     @Test("What remains of the faults after shrinking still breaks the same world")
     func shrinks() throws {
         let broken = try #require(

@@ -1,5 +1,6 @@
 import Support
 import Testing
+import ZooKeeper
 
 @Suite(.serialized, .timeLimit(.minutes(1)), .enabled(if: ZooKeeperServer.isInstalled, "Debian's ZooKeeper jars"))
 struct ServerEquipmentTests {
@@ -28,6 +29,13 @@ struct ServerEquipmentTests {
         let server = try await ZooKeeperServer.standalone()
         #expect(server.mode == "standalone")
         #expect(server.command("conf")?.contains("minSessionTimeout=400") == true)
+        let host = ZooKeeperHosts.Host(name: "127.0.0.1", port: server.port)
+        #expect(await FourLetterWord.ask("conf", of: host, deadline: .seconds(5))?.contains("tickTime=200\n") == true)
+        server.freeze()
+        #expect(await FourLetterWord.ask("conf", of: host, deadline: .milliseconds(200)) == nil)
+        server.thaw()
+        let nobody = ZooKeeperHosts.Host(name: "127.0.0.1", port: try FreePort.next())
+        #expect(await FourLetterWord.ask("conf", of: nobody, deadline: .seconds(5)) == nil)
         try await server.stop()
     }
 }

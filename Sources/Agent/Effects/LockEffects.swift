@@ -68,6 +68,7 @@ struct LockEffects: Sendable {
 
     func replace(epochVersion: Int64) async throws(EffectFailure) {
         let (session, id) = try session()
+        try await lowerToProved(id)
         let results = try await run(
             session,
             transactions.replace(epoch: Version(counted: epochVersion), session: id, nonce: Self.nonce()))
@@ -76,9 +77,28 @@ struct LockEffects: Sendable {
 
     func adopt(epochVersion: Int64, term: Term) async throws(EffectFailure) {
         let (session, id) = try session()
+        try await lowerToProved(id)
         let results = try await run(
             session, transactions.adopt(epoch: Version(counted: epochVersion), session: id, nonce: Self.nonce()))
         try lead(id, epoch: results[0].stat, leader: term.rawValue)
+    }
+
+    /// From here on the lock lasts as long as this session: a keeper that was armed for a longer one must not outlast it
+    /// (lock.md 2.4).
+    private func lowerToProved(_ session: SessionID) async throws(EffectFailure) {
+        guard let lease = guardian.lease, lease.session == session.rawValue else {
+            throw EffectFailure("nothing is proved of this session yet")
+        }
+        do {
+            let client = try keeper.client()
+            guard client.lower(to: lease.provenUntil) else {
+                throw KeeperError(.queueFull, outcome: .didNotHappen, "the deadline could not be handed over")
+            }
+            // Answered in order: what was said before is done.
+            try await client.ping(deadline: .seconds(1))
+        } catch {
+            throw EffectFailure("the keeper did not take the deadline: \(error)")
+        }
     }
 
     private func lead(_ session: SessionID, epoch: ZNodeStat?, leader czxid: Int64?) throws(EffectFailure) {

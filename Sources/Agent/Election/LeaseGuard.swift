@@ -52,6 +52,9 @@ final class LeaseGuard: Sendable {
         var inFlight: InFlight?
         var nextAt = Instant(nanoseconds: 0)
         var loopWait = Duration.seconds(10)
+        var tickTime: Duration?
+        /// While the lock moves to a session with another timeout: until when the one that had it proves it.
+        var servesUntil: Instant?
         var stopped = false
         var roundTrip = Duration.zero
     }
@@ -59,15 +62,14 @@ final class LeaseGuard: Sendable {
     private let state = NIOLockedValueBox(State())
     private let work = DispatchSemaphore(value: 0)
     private let transactions: LockTransactions
-    private let tickTime: Duration?
     private let keeper: KeeperLink
     private let wakeup: Wakeup
 
     init(transactions: LockTransactions, tickTime: Duration?, keeper: KeeperLink, wakeup: Wakeup) {
         self.transactions = transactions
-        self.tickTime = tickTime
         self.keeper = keeper
         self.wakeup = wakeup
+        state.withLockedValue { $0.tickTime = tickTime }
     }
 
     /// Starts the thread; it ends after `stop()`.
@@ -83,23 +85,32 @@ final class LeaseGuard: Sendable {
     // MARK: What the rest of the agent tells it
 
     /// A session is connected and owns `lease/NAME`: renew from here on.
-    func use(_ session: ZooKeeperSession, candidateNode: ZNodePath) {
+    /// - Parameter inherits: the session before lives, and its lock goes on to this one.
+    func use(_ session: ZooKeeperSession, candidateNode: ZNodePath, inherits: Bool = false) {
         state.withLockedValue { state in
+            // What the session before has under way says nothing of this one.
+            if state.port !== session.renewals { state.inFlight = nil }
             state.session = session
             state.port = session.renewals
-            guard let connection = session.renewals.connection else { return }
             // A lease does not outlive its session, nor does leadership.
-            if state.lease?.session != connection.session.rawValue {
+            if state.lease?.session != session.credentials?.session.rawValue {
+                if inherits, case .leader = state.role, let lease = state.lease {
+                    // The lock goes on to this session in one transaction, and is proved until then (lock.md 2.4).
+                    state.servesUntil = min(lease.provenUntil - lease.terms.earlyStop, Instant.now + Self.handOver)
+                }
                 state.lease = nil
                 state.armed = false
                 state.role = .idle
             }
-            note(connection, &state)
+            if let connection = session.renewals.connection { note(connection, &state) }
             state.candidateNode = candidateNode
             if case .idle = state.role { state.role = .candidate }
         }
         work.signal()
     }
+
+    /// A lock that moves from one session to the next does so within this time, or is not shown as held.
+    private static let handOver = Duration.seconds(1)
 
     /// The session is over: its lease and its lock are not ours any more. The keeper's deadline stands.
     func sessionEnded() {
@@ -110,6 +121,7 @@ final class LeaseGuard: Sendable {
             state.role = .idle
             state.armed = false
             state.inFlight = nil
+            state.servesUntil = nil
         }
     }
 
@@ -119,6 +131,7 @@ final class LeaseGuard: Sendable {
             // A reply that is processed after its session's end proves nothing in the next one (lock.md 4.B).
             guard state.lease?.session == session.rawValue else { return }
             state.role = .leader(leadership)
+            state.servesUntil = nil
             state.armed = false
             state.nextAt = Instant.now
         }
@@ -130,6 +143,7 @@ final class LeaseGuard: Sendable {
 
     private static func standDown(_ state: inout State) {
         state.role = state.candidateNode == nil ? .idle : .candidate
+        state.servesUntil = nil
         state.armed = false
     }
 
@@ -145,6 +159,9 @@ final class LeaseGuard: Sendable {
     /// Bytes of `status` that the next renewal writes.
     func setStatus(_ bytes: [UInt8]) { state.withLockedValue { $0.status = bytes } }
 
+    /// Found out before the first session is used; counts for connections made from here on.
+    func setTickTime(_ tickTime: Duration?) { state.withLockedValue { $0.tickTime = tickTime } }
+
     func setLoopWait(_ loopWait: Duration) { state.withLockedValue { $0.loopWait = loopWait } }
 
     // MARK: What it knows
@@ -156,6 +173,12 @@ final class LeaseGuard: Sendable {
         }
     }
 
+    /// What stands against leading on a session that was granted this timeout.
+    func problem(timeout: Duration) -> LeaseProblem? {
+        let (tickTime, loopWait) = state.withLockedValue { ($0.tickTime, $0.loopWait) }
+        return LeaseTerms(timeout: timeout, tickTime: tickTime).problem(loopWait: loopWait)
+    }
+
     var lease: AnchoredLease? { state.withLockedValue { $0.lease } }
 
     /// The last renewal found `status`, or the candidate's own znode, gone: no lease can be proved until it is back.
@@ -164,6 +187,7 @@ final class LeaseGuard: Sendable {
     /// True while the lock is proved ours with more left than the early stop: what `/primary` needs (rulings, Lock 5).
     func mayServeWrites(at now: Instant) -> Bool {
         state.withLockedValue { state in
+            if let until = state.servesUntil { return now < until }
             guard case .leader = state.role, let lease = state.lease else { return false }
             return now < lease.provenUntil - lease.terms.earlyStop
         }
@@ -224,7 +248,7 @@ final class LeaseGuard: Sendable {
 
     private func submit(_ renewal: Renewal) {
         let accepted = renewal.port.submit(renewal.operations) { [self] result in
-            finished(result, under: renewal.leadership)
+            finished(result, of: renewal)
         }
         if !accepted {
             state.withLockedValue { state in
@@ -236,7 +260,7 @@ final class LeaseGuard: Sendable {
 
     /// Takes a new connection of the session into account before anything else is concluded from it.
     private func note(_ connection: Connection, _ state: inout State) {
-        let terms = LeaseTerms(timeout: connection.negotiatedTimeout, tickTime: tickTime)
+        let terms = LeaseTerms(timeout: connection.negotiatedTimeout, tickTime: state.tickTime)
         let handshake = Instant(nanoseconds: connection.anchor)
         guard state.lease != nil else {
             state.lease = AnchoredLease(
@@ -252,10 +276,13 @@ final class LeaseGuard: Sendable {
     }
 
     /// On the ZooKeeper client's thread: the lease's arithmetic and at most one message to the keeper.
-    private func finished(_ result: RenewalResult, under leadership: Leadership?) {
+    private func finished(_ result: RenewalResult, of renewal: Renewal) {
+        let leadership = renewal.leadership
         let sentAt = Instant(nanoseconds: result.sentAt)
         let acknowledgedAt = Instant(nanoseconds: result.completedAt)
         let armedLockLost: Bool = state.withLockedValue { state in
+            // Of a session that another one has followed: generations are counted in each anew.
+            guard state.port === renewal.port else { return false }
             state.inFlight = nil
             switch result.result {
             case .success:

@@ -5,8 +5,15 @@ import ZooKeeper
 
 /// Owns the one ZooKeeper session of the agent, opens a new one after an expiry, and keeps its lease znode.
 final class SessionOwner: Sendable {
-    private struct State {
+    struct State {
         var session: ZooKeeperSession?
+        /// The timeout that the next session is asked for.
+        var timeout: Duration
+        /// This session's own lease znode, once it is prepared.
+        var lease: ZNodePath?
+        var tickTime: Duration?
+        var mismatch: Duration?
+        var move = SessionMove()
         var coordination = Coordination.never
         /// The tree has changed since it was last read, as far as watches tell.
         var dirty = true
@@ -18,22 +25,24 @@ final class SessionOwner: Sendable {
         var takenUp: SessionID?
     }
 
-    private let configuration: ZooKeeperConfiguration
-    private let layout: ZNodeLayout
-    private let me: MemberID
-    private let guardian: LeaseGuard
-    private let wakeup: Wakeup
-    private let logger: Logger
+    let configuration: ZooKeeperConfiguration
+    let layout: ZNodeLayout
+    let me: MemberID
+    let guardian: LeaseGuard
+    let wakeup: Wakeup
+    let logger: Logger
     /// Where the session is kept for the next process; nil for none.
     private let vault: SessionVault?
+    /// Finds ZooKeeper's tickTime out; nil when the configuration names it.
+    private let findTickTime: (@Sendable () async -> Duration?)?
     /// Asked once, with what the tree says of a member of this name, before this process does anything in it.
     private let admit: @Sendable (_ record: [UInt8]) async -> Void
-    private let state = NIOLockedValueBox(State())
+    let state: NIOLockedValueBox<State>
 
     init(
         configuration: ZooKeeperConfiguration, layout: ZNodeLayout, me: MemberID, guardian: LeaseGuard,
-        wakeup: Wakeup, vault: SessionVault? = nil, logger: Logger,
-        admit: @escaping @Sendable (_ record: [UInt8]) async -> Void
+        wakeup: Wakeup, vault: SessionVault? = nil, findTickTime: (@Sendable () async -> Duration?)? = nil,
+        logger: Logger, admit: @escaping @Sendable (_ record: [UInt8]) async -> Void
     ) {
         self.configuration = configuration
         self.layout = layout
@@ -41,8 +50,10 @@ final class SessionOwner: Sendable {
         self.guardian = guardian
         self.wakeup = wakeup
         self.vault = vault
+        self.findTickTime = findTickTime
         self.logger = logger
         self.admit = admit
+        state = NIOLockedValueBox(State(timeout: configuration.timeout))
     }
 
     /// The session, once it has connected and its lease znode stands; nil while there is none.
@@ -71,27 +82,29 @@ final class SessionOwner: Sendable {
     /// live who uses that session (lock.md 6).
     func run() async {
         var pause = Duration.milliseconds(200)
-        var resuming = await vault?.take(timeout: configuration.timeout)
+        var resuming = await takeUp()
         while !Task.isCancelled {
+            var wanted = configuration
+            wanted.timeout = state.withLockedValue { $0.timeout }
             do {
-                let session = try await ZooKeeperSession.open(configuration, resuming: resuming, logger: logger)
+                let session = try await ZooKeeperSession.open(wanted, resuming: resuming, logger: logger)
                 pause = .milliseconds(200)
                 state.withLockedValue { state in
                     state.session = session
+                    state.isPrepared = false
                     state.takenUp = resuming?.session
                 }
                 resuming = nil
                 await serve(session)
-                // A session of ours ends its locks with it: by now PostgreSQL is not writable or the keeper sees to it.
-                guardian.sessionEnded()
-                state.withLockedValue { state in
-                    state.session = nil
-                    state.isPrepared = false
-                    state.coordination = .expired
-                    state.dirty = true
+                await finish(session)
+                while let next = takeSuccessor() {
+                    await withTaskCancellationHandler {
+                        await next.serving.value
+                    } onCancel: {
+                        next.serving.cancel()
+                    }
+                    await finish(next.session)
                 }
-                // A cancelled task cannot wait, another one can. Not left to `close()`, which finds no session any more.
-                await Task { await session.close() }.value
             } catch {
                 logger.error(
                     "cannot open a ZooKeeper session to \(configuration.hosts), trying again in \(pause): \(error)")
@@ -102,10 +115,39 @@ final class SessionOwner: Sendable {
         }
     }
 
+    private func takeUp() async -> SessionCredentials? {
+        guard let (credentials, tickTime) = await vault?.take(timeout: configuration.timeout) else { return nil }
+        if let tickTime, findTickTime != nil {
+            guardian.setTickTime(tickTime)
+            state.withLockedValue { $0.tickTime = tickTime }
+        }
+        return credentials
+    }
+
+    /// A session is over. When it was the present one, so are its locks: by now PostgreSQL is not writable or the keeper
+    /// sees to it.
+    private func finish(_ session: ZooKeeperSession) async {
+        let (isPresent, unused) = state.withLockedValue { state -> (Bool, ZooKeeperSession?) in
+            guard state.session === session else { return (false, nil) }
+            state.session = nil
+            state.isPrepared = false
+            state.coordination = .expired
+            state.dirty = true
+            return (true, state.move.cancel())
+        }
+        if isPresent { guardian.sessionEnded() }
+        // A cancelled task cannot wait, another one can. Not left to `close()`, which finds no session any more.
+        await Task {
+            await unused?.close()
+            await session.close()
+        }.value
+    }
+
     /// Keeps the present session for the next process, under the keeper that is attached now.
     func keep() async {
-        guard let credentials = state.withLockedValue({ $0.session })?.credentials else { return }
-        await vault?.keep(credentials)
+        let (session, tickTime) = state.withLockedValue { ($0.session, $0.tickTime) }
+        guard let credentials = session?.credentials else { return }
+        await vault?.keep(credentials, tickTime: tickTime)
     }
 
     /// To be called before `close()` and before `run()` is cancelled.
@@ -122,13 +164,16 @@ final class SessionOwner: Sendable {
     }
 
     /// Consumes the session's events until it is over.
-    private func serve(_ session: ZooKeeperSession) async {
+    func serve(_ session: ZooKeeperSession) async {
         var preparation: Task<Void, Never>?
         defer { preparation?.cancel() }
         let complaint = Task { await complainUnlessConnected(session) }
         defer { complaint.cancel() }
         for await event in session.events {
+            // Of one that has left its place to another nothing matters but its end.
+            let isFormer = state.withLockedValue { $0.session !== session }
             switch event {
+            case .connected where isFormer, .disconnected where isFormer: continue
             case .connected(let connection):
                 let (isFirst, isTakenUp) = state.withLockedValue { state in
                     state.coordination = .connected
@@ -142,6 +187,7 @@ final class SessionOwner: Sendable {
                         "session": "\(connection.session)",
                         "timeout_ms": "\(connection.negotiatedTimeout.milliseconds)",
                     ])
+                compare(connection, session)
                 Task { await keep() }
                 if isFirst {
                     preparation?.cancel()
@@ -174,6 +220,29 @@ final class SessionOwner: Sendable {
         }
     }
 
+    /// Said once of each timeout: what this agent promises follows from what was granted.
+    func compare(_ connection: Connection, _ session: ZooKeeperSession) {
+        let (granted, asked) = (connection.negotiatedTimeout, session.credentials?.requestedTimeout)
+        guard let asked, asked != granted else { return }
+        let isNew = state.withLockedValue { state in
+            defer { state.mismatch = granted }
+            return state.mismatch != granted
+        }
+        guard isNew else { return }
+        logger.warning(
+            "ZooKeeper granted a session of \(granted.milliseconds) ms instead of the \(asked.milliseconds) ms of ttl")
+    }
+
+    /// Before anything is proved with the session: the lease's arithmetic depends on it (lock.md 2.3).
+    private func settleTickTime() async {
+        guard let findTickTime, state.withLockedValue({ $0.tickTime == nil }) else { return }
+        guard let tickTime = await findTickTime(), !Task.isCancelled else { return }
+        logger.info("ZooKeeper's tickTime is \(tickTime.milliseconds) ms")
+        state.withLockedValue { $0.tickTime = tickTime }
+        guardian.setTickTime(tickTime)
+        await keep()
+    }
+
     /// Makes what every agent makes at its start, and this session's own lease znode.
     private func prepare(_ session: ZooKeeperSession) async {
         var pause = Duration.milliseconds(50)
@@ -191,12 +260,16 @@ final class SessionOwner: Sendable {
                     guard !Task.isCancelled else { return }
                 }
                 state.withLockedValue { $0.isAdmitted = true }
+                // What the process before could not find out is not worth a restarted leader's time.
+                if !isTakenUp { await settleTickTime() }
+                guard !Task.isCancelled else { return }
                 let lease = try await makeTree(session, id, deadline)
                 // After a write of this session: what the process before had under way is decided, and shows.
                 if isTakenUp { try await withdrawBootstrap(session, id, deadline) }
                 let isPresent = state.withLockedValue { state in
                     // It may have ended meanwhile: its successor is not prepared because of it.
                     guard state.session === session else { return false }
+                    state.lease = lease
                     state.isPrepared = true
                     state.wasPrepared = true
                     return true
@@ -249,7 +322,7 @@ final class SessionOwner: Sendable {
     }
 
     /// Makes what is missing; returns this session's own lease znode.
-    private func makeTree(
+    func makeTree(
         _ session: ZooKeeperSession, _ id: SessionID, _ deadline: Duration
     ) async throws(ZooKeeperError) -> ZNodePath {
         for parent in [layout.members, layout.leases] {

@@ -30,6 +30,8 @@ struct SessionTicket: Equatable, Sendable, CustomStringConvertible {
 
     var credentials: SessionCredentials
     var place: Place
+    /// ZooKeeper's, once it was found out: the next process need not ask.
+    var tickTime: Duration?
 
     var description: String { "\(credentials)" }
 
@@ -43,13 +45,15 @@ struct SessionTicket: Equatable, Sendable, CustomStringConvertible {
             ("timeout_ms", String(credentials.requestedTimeout.milliseconds)), ("boot", place.boot),
             ("base", place.base), ("member", place.member.rawValue), ("keeper", String(place.keeper.pid)),
             ("keeper_started", String(place.keeper.startedAt)),
+            ("tick_ms", String(tickTime?.milliseconds ?? 0)),
         ]
         return lines.map { "\($0.0)=\($0.1)\n" }.joined()
     }
 
-    init(_ credentials: SessionCredentials, _ place: Place) {
+    init(_ credentials: SessionCredentials, _ place: Place, tickTime: Duration?) {
         self.credentials = credentials
         self.place = place
+        self.tickTime = tickTime
     }
 
     /// nil when the text is not a whole ticket of this version.
@@ -65,7 +69,8 @@ struct SessionTicket: Equatable, Sendable, CustomStringConvertible {
             let timeout = values["timeout_ms"].flatMap({ Int64($0) }), timeout > 0,
             let boot = values["boot"], let base = values["base"], let member = values["member"],
             let pid = values["keeper"].flatMap({ Int32($0) }),
-            let startedAt = values["keeper_started"].flatMap({ UInt64($0) })
+            let startedAt = values["keeper_started"].flatMap({ UInt64($0) }),
+            let tick = values["tick_ms"].flatMap({ Int64($0) })
         else { return nil }
         let password = stride(from: 0, to: 32, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
         guard
@@ -76,6 +81,7 @@ struct SessionTicket: Equatable, Sendable, CustomStringConvertible {
             credentials,
             Place(
                 boot: String(boot), base: String(base), member: MemberID(String(member)),
-                keeper: KeeperIdentity(pid: pid, startedAt: startedAt)))
+                keeper: KeeperIdentity(pid: pid, startedAt: startedAt)),
+            tickTime: tick > 0 ? .milliseconds(tick) : nil)
     }
 }

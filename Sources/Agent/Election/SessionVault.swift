@@ -34,7 +34,7 @@ actor SessionVault {
 
     /// The session of the process before; nil when there is none, or anything is not as it was.
     /// - Parameter timeout: the one that would be asked for: with another, a session is not taken up.
-    func take(timeout: Duration) async -> SessionCredentials? {
+    func take(timeout: Duration) async -> (credentials: SessionCredentials, tickTime: Duration?)? {
         do throws(PostgresControlError) {
             guard let text = try await file.read() else { return nil }
             guard let ticket = SessionTicket(text: text), let place else {
@@ -48,7 +48,7 @@ actor SessionVault {
                 return nil
             }
             kept = ticket
-            return ticket.credentials
+            return (ticket.credentials, ticket.tickTime)
         } catch {
             logger.warning("the ZooKeeper session of the process before is left: \(error)")
             return nil
@@ -56,9 +56,9 @@ actor SessionVault {
     }
 
     /// Writes the session down when it is another than the one that stands there.
-    func keep(_ credentials: SessionCredentials) async {
+    func keep(_ credentials: SessionCredentials, tickTime: Duration? = nil) async {
         guard !isClosed, let place else { return }
-        let ticket = SessionTicket(credentials, place)
+        let ticket = SessionTicket(credentials, place, tickTime: tickTime)
         guard ticket != kept else { return }
         kept = ticket
         do throws(PostgresControlError) {

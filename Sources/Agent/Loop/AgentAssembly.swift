@@ -53,12 +53,16 @@ public struct AgentAssembly: Sendable {
             transactions: transactions, tickTime: config.matriarch.tickTime.map { .milliseconds($0) }, keeper: keeper,
             wakeup: wakeup)
         guardian.setLoopWait(settings.policy.loopWait)
+        let zooKeeper = try Self.zooKeeper(config, settings)
+        let search = TickTimeSearch(zooKeeper, logger: logger)
+        var findTickTime: (@Sendable () async -> Duration?)?
+        if config.matriarch.tickTime == nil { findTickTime = { await search.find() } }
         let sessions = SessionOwner(
-            configuration: try Self.zooKeeper(config, settings), layout: layout, me: me, guardian: guardian,
+            configuration: zooKeeper, layout: layout, me: me, guardian: guardian,
             wakeup: wakeup,
             vault: SessionVault(
                 file: SessionFile(runtime), base: layout.base, member: me, keeper: { keeper.identity }, logger: logger),
-            logger: logger,
+            findTickTime: findTickTime, logger: logger,
             admit: { [peers] record in
                 // Our own address is ours: its port is bound by this process.
                 guard let url = (try? MemberRecord(znode: record))?.apiURL, url != config.restAPI.url,

@@ -70,6 +70,10 @@ actor AgentLoop {
         var effects = runner.take()
         effects.finished = unseen + effects.finished
         unseen = effects.finished
+        // Only between effects: none may begin in one session and end in the next.
+        if hasConfiguration, effects.running == nil, !effects.unsettled {
+            sessions.follow(timeout: .seconds(settings.dynamic.values.ttl))
+        }
         await readTree()
         guard let local = await observer.observe() else {
             log.note("waiting for the keeper")

@@ -37,4 +37,11 @@ let coordinationRules: [Rule] = [
         guard let store = s.store, store.epoch == nil else { return nil }
         return Conclusion("waiting for the epoch znode", recheckAfter: .seconds(1))
     },
+    Rule("lease.unfit", "A lease that leaves no time to act is none to lead on (lock.md 2.2, 2.3).") { s in
+        // PostgreSQL is started all the same, to be read from.
+        guard case .nobody = s.holder, s.local.directory == .empty || s.local.isRunning,
+            let problem = s.view.lease?.terms.problem(loopWait: s.policy.loopWait)
+        else { return nil }
+        return Conclusion("not allowed to lead: \(problem)", recheckAfter: .seconds(1))
+    },
 ]

@@ -55,6 +55,7 @@ extension SimWorld {
                 zookeeper.closeThirdParty(session: session)
             }
         case .switchover: requestSwitchover(fault)
+        case .timeoutChange: sessionTimeout = options.sessionTimeout * [1, 2, 4][fault.other % 3]
         case .startFailures:
             startFailures += 1
             after(fault.duration) { [self] in startFailures -= 1 }

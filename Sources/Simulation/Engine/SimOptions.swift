@@ -23,6 +23,8 @@ public enum Weakness: String, Sendable, CaseIterable {
     /// Each promotion takes the number after its own timeline's, whoever may have used it before: two histories of one
     /// number, which neither PostgreSQL nor pg_rewind can tell apart.
     case timelineUnreserved
+    /// The lock moves to a session with a shorter timeout, and the keeper's deadline stays as it is.
+    case deadlineKept
     /// PostgreSQL takes longer to die than the lease's margin allows.
     case slowKill
 }
@@ -87,6 +89,24 @@ public struct SimOptions: Sendable {
         return options
     }
 
+    /// A world in which somebody changes `ttl` again and again.
+    /// - Parameter alone: nothing else fails.
+    public static func timeouts(seed: UInt64, alone: Bool) -> SimOptions {
+        let dice = Dice(seed: seed &+ 0x771)
+        var options = SimOptions(seed: seed)
+        let timing: (tick: Int64, timeout: Int64) = dice.pick([(200, 2000), (500, 3000), (1000, 4000)])
+        options.tick = timing.tick * millisecond
+        options.sessionTimeout = timing.timeout * millisecond
+        options.tickTimeKnown = true
+        options.faultCount = 12
+        options.kinds =
+            alone
+            ? [.timeoutChange]
+            : [.timeoutChange, .timeoutChange, .timeoutChange, .agentPause, .agentPause, .agentCrash, .nodeFromStore]
+                + [.leaderChange, .lostReplies, .slowNetwork, .keeperKill]
+        return options
+    }
+
     /// The world of a seed.
     public init(seed: UInt64) {
         let dice = Dice(seed: seed &* 0x2545_F491_4F6C_DD1D &+ 1)
@@ -96,7 +116,8 @@ public struct SimOptions: Sendable {
         tick = timing.tick * millisecond
         sessionTimeout = timing.timeout * millisecond
         nodes = dice.pick([2, 3, 3, 3, 4])
-        tickTimeKnown = dice.chance(70)
+        // Of two seconds too little would be left with the gap that an unknown tick needs.
+        tickTimeKnown = dice.chance(70) || sessionTimeout < 3 * second
         hasData = dice.chance(50)
         offersClones = dice.chance(30)
         faultCount = dice.below(14)

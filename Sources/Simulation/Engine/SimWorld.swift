@@ -40,11 +40,14 @@ public final class SimWorld {
     var replyLoss = 0
     var slowNetworks = 0
     var startFailures = 0
+    /// `ttl` as the cluster's configuration has it now.
+    var sessionTimeout: Nanoseconds
     var traps: [Fault] = []
 
     public init(seed: UInt64, options: SimOptions? = nil, faults: [Fault]? = nil) {
         let options = options ?? SimOptions(seed: seed)
         self.options = options
+        sessionTimeout = options.sessionTimeout
         self.seed = seed
         self.faults = faults ?? Fault.list(seed: seed, options)
         dice = Dice(seed: seed)

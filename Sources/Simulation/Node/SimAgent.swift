@@ -7,6 +7,7 @@ final class SimAgent {
     let world: SimWorld
     var isAlive = true
     private(set) var handle: SimHandle?
+    var change = SimTimeoutChange()
     private(set) var renewals: SimGuard!
     private(set) var isPrepared = false
     private var coordination = Coordination.never
@@ -83,33 +84,64 @@ final class SimAgent {
         }
     }
 
-    var renewalPoll: Nanoseconds { max(10 * millisecond, world.options.sessionTimeout / 64) }
+    var renewalPoll: Nanoseconds { max(10 * millisecond, timeout / 64) }
 
     // MARK: The session
 
+    /// Of the present session.
+    private var timeout: Nanoseconds { handle?.timeout ?? world.sessionTimeout }
+
     func start() {
-        openSession(node.sessionFile)
+        // Never with another timeout than the one it was opened with (lock.md 2.4).
+        openSession(node.sessionFileTimeout == world.sessionTimeout ? node.sessionFile : 0)
         renewals.run()
         wake(urgent: true)
     }
 
     private func openSession(_ session: Int64) {
         isPrepared = false
-        let handle = SimHandle(
-            agent: self, world: world, node: node.index, timeout: world.options.sessionTimeout, session: session
-        ) { [self] event in sessionEvent(event) }
+        let handle = makeHandle(session: session)
         self.handle = handle
         handle.open()
+    }
+
+    func makeHandle(session: Int64) -> SimHandle {
+        var made: SimHandle?
+        let handle = SimHandle(
+            agent: self, world: world, node: node.index, timeout: world.sessionTimeout, session: session
+        ) { [self] event in
+            guard let made else { return }
+            if made === self.handle { sessionEvent(event) } else { otherSessionEvent(event, of: made) }
+        }
+        made = handle
+        return handle
+    }
+
+    /// Another prepared session takes the place of the present one.
+    func use(_ other: SimHandle) {
+        handle = other
+        keepSession()
+        coordination = other.isConnected ? .connected : .uncertain
+        store = nil
+        isDirty = true
+        written = nil
+        renewals.use(other)
+    }
+
+    private func keepSession() {
+        node.sessionFile = handle?.session ?? 0
+        node.sessionFileTimeout = timeout
     }
 
     private func sessionEvent(_ event: SimHandle.Event) {
         switch event {
         case .connected:
             isDirty = true
-            node.sessionFile = handle?.session ?? 0
+            keepSession()
             if isPrepared { coordination = .connected } else { prepare() }
         case .disconnected:
             coordination = .uncertain
+        case .expired where fallBack(): break
         case .expired:
             coordination = .expired
             node.sessionFile = 0
@@ -187,6 +219,7 @@ final class SimAgent {
 
     private func look() {
         looksAgain = false
+        followTimeout()
         let runningBefore = running
         let localBefore = world.dice.chance(50) ? node.keeper.view() : nil
         let mustRead = isDirty || store.map { now - $0.readAt >= policy.loopWait } ?? true
@@ -283,6 +316,7 @@ final class SimAgent {
             }
             handle.read(watches: watches) { [self] second in
                 guard let second else { return once(nil) }
+                if self.handle === handle { retire(second) }
                 once(view(handle.session, readAt, leader: first[.leader], rest: second))
             }
         }
@@ -290,12 +324,12 @@ final class SimAgent {
 
     /// Short enough that a silent ZooKeeper does not keep the loop from stepping down in time.
     private var readDeadline: Nanoseconds {
-        let patience = world.options.sessionTimeout / 8 + 100 * millisecond
+        let patience = timeout / 8 + 100 * millisecond
         guard renewals.leadership != nil, let lease = renewals.lease else { return patience }
         return max(20 * millisecond, min(patience, (lease.provenUntil - lease.terms.earlyStop - now).nanoseconds))
     }
 
-    var deadline: Nanoseconds { min(2 * second, world.options.sessionTimeout / 2) }
+    var deadline: Nanoseconds { min(2 * second, timeout / 2) }
 
     private func view(_ session: Int64, _ readAt: Instant, leader: SimZNode?, rest: SimTree) -> StoreView {
         var view = StoreView(session: session, readAt: readAt)

@@ -30,7 +30,10 @@ final class SimGuard {
     // MARK: What the loop tells it
 
     func use(_ handle: SimHandle) {
-        if lease?.session != handle.session { lease = nil }
+        if lease?.session != handle.session {
+            lease = nil
+            inFlight = nil
+        }
         note(handle)
         role = .candidate
         armed = false
@@ -104,7 +107,7 @@ final class SimGuard {
 
     private func note(_ handle: SimHandle) {
         let terms = LeaseTerms(
-            timeout: .nanoseconds(world.options.sessionTimeout),
+            timeout: .nanoseconds(handle.timeout),
             tickTime: world.options.tickTimeKnown ? .nanoseconds(world.options.tick) : nil)
         guard lease != nil else {
             lease = SimLease(

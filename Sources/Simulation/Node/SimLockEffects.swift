@@ -28,12 +28,17 @@ extension SimAgent {
                 }
                 return
             }
-            transaction(handle, [move, delete] + lock, done) { [self] result in
-                lead(epoch: result.znodes[0], term: result.znodes[2]?.czxid)
+            lowered(done) { [self] in
+                transaction(handle, [move, delete] + lock, done) { [self] result in
+                    lead(epoch: result.znodes[0], term: result.znodes[2]?.czxid)
+                }
             }
         case .adopt(let version):
-            transaction(handle, [.set(.epoch, taken, expected: version), .check(.leader, 1)], done) { [self] result in
-                lead(epoch: result.znodes[0], term: result.znodes[1]?.czxid)
+            let operations: [SimOperation] = [.set(.epoch, taken, expected: version), .check(.leader, 1)]
+            lowered(done) { [self] in
+                transaction(handle, operations, done) { [self] result in
+                    lead(epoch: result.znodes[0], term: result.znodes[1]?.czxid)
+                }
             }
         case .release(let term): release(term, handle, done)
         case .clearRequest(let version, _): simple(handle, guards + [.set(.failover, .empty, expected: version)], done)
@@ -79,6 +84,19 @@ extension SimAgent {
     private var guards: [SimOperation] {
         guard let leadership = renewals.leadership else { return [] }
         return [.check(.epoch, leadership.epochVersion), .check(.leader, 1)]
+    }
+
+    /// From here on the lock lasts as long as this session: a keeper that was armed for a longer one must not outlast it.
+    private func lowered(_ done: @escaping Completion, _ action: @escaping () -> Void) {
+        guard let end = renewals.lease?.provenUntil else { return done(.failed("nothing is proved")) }
+        // Where it changes nothing it costs no chance, so that seeds stay the worlds that they were.
+        guard let armed = node.keeper.armedUntil, end < armed, !world.weakened(.deadlineKept) else { return action() }
+        askKeeper({
+            $0.lower(to: end)
+            return nil
+        }) { refusal in
+            if let refusal { done(.failed(refusal)) } else { action() }
+        }
     }
 
     /// The first of an answer and the deadline.

@@ -11,6 +11,7 @@ final class SimNode {
     private(set) var agent: SimAgent?
     /// What the session file says: survives the agent, not the machine.
     var sessionFile: Int64 = 0
+    var sessionFileTimeout: Nanoseconds = 0
     private(set) var isPowered = false
     private var agents = 0
     private(set) var pauses = 0

@@ -11,7 +11,7 @@ final class SimHandle {
     private unowned let world: SimWorld
     private unowned let agent: SimAgent
     private let node: Int
-    private let timeout: Nanoseconds
+    let timeout: Nanoseconds
     private(set) var session: Int64
     private(set) var generation: UInt64 = 0
     /// A moment known to be before the present connection's handshake was sent.
