@@ -70,8 +70,8 @@ actor AgentLoop {
         var effects = runner.take()
         effects.finished = unseen + effects.finished
         unseen = effects.finished
-        // Only between effects: none may begin in one session and end in the next.
-        if hasConfiguration, effects.running == nil, !effects.unsettled {
+        // Only between effects, and not in a hand-over: none may begin in one session and end in the next.
+        if hasConfiguration, effects.running == nil, !effects.unsettled, memory.handOver == nil {
             sessions.follow(timeout: .seconds(settings.dynamic.values.ttl))
         }
         await readTree()

@@ -45,6 +45,7 @@ final class SimAgent {
     }
 
     var now: Instant { node.now }
+    var isHandingOver: Bool { memory.handOver != nil }
 
     // MARK: Threads: nothing happens while the process is stopped, everything happens once it goes on
 

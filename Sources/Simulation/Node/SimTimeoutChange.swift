@@ -12,9 +12,10 @@ struct SimTimeoutChange {
 
 /// A changed `ttl`: a second session takes the first one's place, then the lock moves to it (design/lock.md 2.4).
 extension SimAgent {
-    /// Between effects only: none may begin in one session and end in the next.
+    /// Between effects only, and not in a hand-over: none may begin in one session and end in the next.
     func followTimeout() {
-        guard let first = handle, first.isConnected, isPrepared, running == nil, !unsettled, change.former == nil
+        guard let first = handle, first.isConnected, isPrepared, running == nil, !unsettled, !isHandingOver,
+            change.former == nil
         else { return }
         if let ready = change.ready {
             change.ready = nil
