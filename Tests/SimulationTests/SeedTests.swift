@@ -2,7 +2,7 @@ import HACore
 import Simulation
 import Testing
 
-@Suite("Seeds of the simulation", .timeLimit(.minutes(5)))
+@Suite("Seeds of the simulation", .timeLimit(.minutes(10)))
 struct SeedTests {
     /// Rules that cannot decide in the simulated world, each with the reason.
     static let unreachable: [RuleID: String] = [

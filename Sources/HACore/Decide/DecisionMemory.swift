@@ -120,6 +120,9 @@ public struct DecisionMemory: Hashable, Sendable {
             stoodBackAt = finished.at
             clearing = false
             handOver = nil
+        case (.release, .unknown):
+            // It may have happened: then the race is for the others first.
+            stoodBackAt = finished.at
         case (.clearRequest, .done): handOver = nil
         case (.stopAtOnce, .done): quitAt = finished.at
         case (.kick, .done):

@@ -145,7 +145,9 @@ extension SimWorld {
         case .agentCrash:
             node.killAgent()
             if dice.chance(50) { node.sessionFile = 0 }
-            after(fault.duration) { node.startAgent() }
+            // A supervisor restarts it at once; a person, or a machine that lacks memory, later.
+            let pause = options.calm == .nothingEnds ? dice.milliseconds(5, 200) : fault.duration
+            after(pause) { node.startAgent() }
         case .agentTerm:
             node.agent?.leave()
             after(fault.duration) { [self] in startAgain(node) }

@@ -28,6 +28,7 @@ final class Invariants {
 
     func promoted(_ node: Int, _ branch: SimPostgres.Branch, over parent: SimPostgres.Branch) {
         promotions += 1
+        world.promises.promoted(world.nodes[node])
         if world.options.timelinesUnique, let earlier = creators[branch.number], earlier != branch.identity {
             violated("timeline \(branch.number) was made twice, the second time by \(world.nodes[node].name)")
         }
@@ -81,6 +82,11 @@ final class Invariants {
         let node = world.nodes[session.node]
         guard node.postgres.isWritable else { return }
         if let leader = world.zookeeper.tree[.leader], leader.data == .name(node.name) { return }
+        // Of a lock that somebody removed, `epoch` says whose it was: an older session of the node may end.
+        if case .holder(.taken(_, let holder, _))? = before[.epoch]?.data, before[.leader] == nil, holder != session.id
+        {
+            return
+        }
         guard before[.leader]?.owner == session.id || before[.leader] == nil else { return }
         violated("\(node.name) is writable past the end of its session")
     }
@@ -96,12 +102,16 @@ final class Invariants {
         }
         if case .system(let system)? = after[.initialize]?.data { clusters.insert(system.rawValue) }
         guard let leader = after[.leader] else {
-            if before[.leader] != nil { released(by: node) }
+            if before[.leader] != nil {
+                released(by: node)
+                world.promises.released(by: node)
+            }
             return
         }
         guard before[.leader]?.czxid != leader.czxid else { return }
         if leader.czxid <= lastTerm { violated("term \(leader.czxid) does not follow \(lastTerm)") }
         lastTerm = leader.czxid
+        if world.nodes.indices.contains(node) { world.promises.acquired(world.nodes[node], before) }
         world.springTraps()
     }
 
@@ -127,6 +137,6 @@ final class Invariants {
     // MARK: Decisions
 
     func pure(_ view: ClusterView, _ memory: DecisionMemory, _ decision: Decision) {
-        if decide(view, memory) != decision { violated("the same view gave two decisions") }
+        if decide(view, memory, by: world.table) != decision { violated("the same view gave two decisions") }
     }
 }

@@ -4,6 +4,8 @@ final class SimNetwork {
     private var blocked: [[Int]]
     private var pipes: [[[Weak]]]
     private var peerBlocks: [[Int]]
+    /// When nodes last lost or found each other.
+    private(set) var changedAt: Nanoseconds = 0
 
     private struct Weak {
         weak var pipe: SimPipe?
@@ -37,9 +39,11 @@ final class SimNetwork {
     func block(_ a: Int, _ b: Int, for duration: Nanoseconds) {
         peerBlocks[a][b] += 1
         peerBlocks[b][a] += 1
+        changedAt = world.now
         world.after(duration) { [self] in
             peerBlocks[a][b] -= 1
             peerBlocks[b][a] -= 1
+            changedAt = world.now
         }
     }
 

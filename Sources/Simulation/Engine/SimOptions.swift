@@ -48,6 +48,18 @@ public struct SimOptions: Sendable {
     public var timelinesUnique = true
     public var keepsTrace = false
     public var weakness: Weakness?
+    /// Whether a broken promise ends the run, or only a broken invariant does.
+    public var checksPromises = true
+    /// What operators may expect of this world's faults, once the cluster came up.
+    public enum Calm: Sendable {
+        /// Only agents die, and come back at once: PostgreSQL goes on.
+        case nothingEnds
+        /// A primary that may take its time crashes: it starts again where it is.
+        case nobodyIsPromoted
+    }
+    public var calm: Calm?
+    /// Rules of the table that the agents do without.
+    public var removedRules: Set<RuleID> = []
     /// A cut begins with the leader's direction and goes on with the follower's.
     public var flipsCuts = false
     /// A killed agent comes back at once into its session, and is killed again, a few times.

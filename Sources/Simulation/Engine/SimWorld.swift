@@ -28,10 +28,13 @@ public final class SimWorld {
     private(set) var network: SimNetwork!
     private(set) var nodes: [SimNode] = []
     private(set) var invariants: Invariants!
+    private(set) var promises: Promises!
     private var identities = 0
     private var trace = Trace()
     private var violation: String?
     private var rules: [RuleID: Int] = [:]
+    /// What the agents decide by.
+    let table: [Rule]
     private var steps = 0
     private var recovery: Nanoseconds?
     private var isOver = false
@@ -51,7 +54,9 @@ public final class SimWorld {
         self.seed = seed
         self.faults = faults ?? Fault.list(seed: seed, options)
         dice = Dice(seed: seed)
+        table = ruleTable.filter { !options.removedRules.contains($0.id) }
         invariants = Invariants(self)
+        promises = Promises(self)
         zookeeper = SimZooKeeper(self, tick: options.tick)
         network = SimNetwork(self, nodes: options.nodes)
         let prefers = dice.below(options.nodes * 3)
@@ -102,6 +107,8 @@ public final class SimWorld {
             replicate(node)
         }
         at(options.chaosEnd) { [self] in watchRecovery() }
+        if options.calm != nil { at(options.chaosStart) { [self] in if missing() == nil { promises.whole() } } }
+        watchPromises()
     }
 
     // MARK: Chance
@@ -187,7 +194,13 @@ public final class SimWorld {
         trace.add(now, node < 0 ? "--" : "n\(node + 1)", text())
     }
 
+    private func watchPromises() {
+        promises.watch()
+        after(100 * millisecond) { [self] in watchPromises() }
+    }
+
     func decided(_ agent: SimAgent, _ decision: Decision, changed: Bool) {
+        promises.decided(agent.node, decision)
         rules[decision.rule, default: 0] += 1
         if changed || !decision.effects.isEmpty {
             note(
@@ -223,6 +236,9 @@ public final class SimWorld {
 
     /// What keeps the cluster from being whole; nil = nothing.
     private func missing() -> String? {
+        if let node = nodes.first(where: { $0.agent?.leaving == true }) {
+            return "the agent of \(node.name) does not end"
+        }
         guard let primary = nodes.first(where: { $0.postgres.isWritable }) else {
             return "no primary; "
                 + nodes.map { "\($0.name): \($0.agent?.lastDecision?.rule.rawValue ?? "no agent")" }.joined(
@@ -230,6 +246,8 @@ public final class SimWorld {
         }
         if case .request? = zookeeper.tree[.failover]?.data { return "a request for another leader is left" }
         guard zookeeper.tree[.leader]?.data == .name(primary.name) else { return "\(primary.name) has no lock" }
+        if zookeeper.tree[.config] == nil { return "there is no config" }
+        if case .system? = zookeeper.tree[.initialize]?.data {} else { return "initialize names no cluster" }
         for node in nodes where node !== primary {
             // What it made of an interrupted bootstrap is not this cluster, and never was: a person decides.
             let isStranger =

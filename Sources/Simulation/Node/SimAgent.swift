@@ -10,6 +10,7 @@ final class SimAgent {
     var change = SimTimeoutChange()
     private(set) var renewals: SimGuard!
     private(set) var isPrepared = false
+    private(set) var startedAt: Nanoseconds = 0
     private var coordination = Coordination.never
     var policy: ClusterPolicy { node.policy }
 
@@ -93,6 +94,7 @@ final class SimAgent {
     private var timeout: Nanoseconds { handle?.timeout ?? world.sessionTimeout }
 
     func start() {
+        startedAt = world.now
         // Never with another timeout than the one it was opened with (lock.md 2.4).
         openSession(node.sessionFileTimeout == world.sessionTimeout ? node.sessionFile : 0)
         renewals.run()
@@ -264,7 +266,7 @@ final class SimAgent {
         view.unsettled = unsettled
         view.leaving = leaving
         world.weaken(&view)
-        let decision = decide(view, memory)
+        let decision = decide(view, memory, by: world.table)
         if world.options.checksPurity { world.invariants.pure(view, memory, decision) }
         memory = decision.memory
         let changed = lastDecision?.rule != decision.rule

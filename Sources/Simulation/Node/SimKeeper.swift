@@ -65,6 +65,7 @@ final class SimKeeper {
         world.at(node.clock.reference(of: armedUntil)) { [self] in
             guard isAlive, alarm == self.alarm else { return }
             world.note(node.index, "keeper: the deadline has come")
+            world.promises.deadlineCame(node)
             fence()
         }
     }
@@ -106,6 +107,7 @@ final class SimKeeper {
 
     func start(_ role: StartRole) -> String? {
         guard postgres.phase == .absent, tool == nil else { return "something of this directory runs" }
+        guard postgres.contents == .ready else { return "there is no usable data directory" }
         if role == .primary, let refusal = mayPromote { return refusal }
         if world.startFails() { return "could not start" }
         promoteRequested = false

@@ -15,6 +15,7 @@ final class SimNode {
     private(set) var isPowered = false
     private var agents = 0
     private(set) var pauses = 0
+    private(set) var resumedAt: Nanoseconds = 0
     private var deferredNetwork: [() -> Void] = []
     private var deferredTimers: [() -> Void] = []
     /// Its member record says that a keeper enforces its lease.
@@ -76,6 +77,7 @@ final class SimNode {
     func resume() {
         pauses -= 1
         guard pauses == 0 else { return }
+        resumedAt = world.now
         // After a thaw nobody knows which thread runs first.
         let network = deferredNetwork
         let timers = deferredTimers

@@ -49,6 +49,8 @@ final class SimPostgres {
     private(set) var isStreaming = false
     private var nextTry: Nanoseconds = 0
     private(set) var startedAt: Nanoseconds = 0
+    /// When WAL last arrived from the upstream.
+    private(set) var receivedAt: Nanoseconds = 0
     /// The postmaster ended: the keeper is told.
     var onExit: (_ requested: Bool) -> Void = { _ in }
 
@@ -174,6 +176,7 @@ final class SimPostgres {
 
     private func end(requested: Bool) {
         phase = .absent
+        world.promises.ended(node)
         acceptsClients = false
         isStreaming = false
         inRecovery = true
@@ -251,6 +254,7 @@ final class SimPostgres {
     /// A standby that received the end of its primary's WAL.
     func receive(from other: SimPostgres, upTo position: UInt64) {
         guard position >= wal else { return }
+        if position > wal { receivedAt = world.now }
         wal = position
         lineage = other.lineage.filter { $0.start <= position }
         if world.dice.chance(20) { minRecovery = wal }

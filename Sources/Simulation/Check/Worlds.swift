@@ -1,0 +1,48 @@
+import HACore
+
+/// Kinds of worlds that a seed can make, each with the faults that belong together: what a rule is for shows sooner where
+/// its faults are frequent.
+public enum WorldKind: String, Sendable, CaseIterable {
+    case mixed, failovers, thirdParties, directories, strangers, bootstraps, planned, agentsDie, crashes
+
+    public func options(seed: UInt64) -> SimOptions {
+        var options = SimOptions(seed: seed)
+        if self == .mixed { return options }
+        options.faultCount = 6
+        switch self {
+        case .mixed: break
+        case .failovers:
+            options.kinds = [.postmasterKill, .nodeKill, .keeperKill, .leaderIsolated]
+            options.policy.maximumLagOnFailover = 500
+            options.policy.checkTimeline = seed % 2 == 1
+        case .thirdParties: options.kinds = [.leaderDeleted, .legacyLock, .epochDeleted, .agentPause, .agentCrash]
+        case .directories:
+            options.kinds = [
+                .foreignData, .directoryDamaged, .directoryLost, .startFailures, .postmasterKill, .nodeKill,
+            ]
+        case .strangers: options.kinds = [.foreignData, .allNodesKill, .nodeKill]
+        case .bootstraps:
+            options.hasData = false
+            options.chaosStart = 300 * millisecond
+            options.chaosEnd = 12 * second
+            options.kinds = [.leaderIsolated, .nodeFromStore, .agentCrash, .nodeKill, .leaderDeleted, .lostReplies]
+        case .planned: options.kinds = [.switchover, .agentTerm, .agentTerm, .peers, .postmasterKill]
+        case .agentsDie:
+            options.calm = .nothingEnds
+            options.kinds = [.agentCrash]
+        case .crashes:
+            options.calm = .nobodyIsPromoted
+            options.kinds = [.postmasterKill]
+            options.faultCount = 2
+            options.policy.primaryStartTimeout = .seconds(300)
+        }
+        if options.calm != nil {
+            // Long enough a lease that a restart fits into it.
+            options.tick = 500 * millisecond
+            options.sessionTimeout = 6 * second
+            options.chaosStart = 12 * second
+            options.chaosEnd = 40 * second
+        }
+        return options
+    }
+}
