@@ -159,8 +159,12 @@ extension ClusterTests {
             try await eventually("the keeper stops it", within: AgentCommand.deadline()) {
                 ProcessTable.entry(postmaster.pid)?.started != postmaster.started
             }
+            // Whoever sees it first: the keeper, or the agent that asks its server.
             try await eventually("it says why") {
-                standby.logText(since: log).contains("unarmed-primary")
+                let said = standby.logText(since: log)
+                return said.contains("stopped PostgreSQL at once (unarmed-primary)")
+                    || said.contains("stopped PostgreSQL at once (requested)")
+                        && said.contains("rule=fence.other-leader")
             }
             let after = try await cluster.whole("with the standby back")
             #expect(after.leader === before.leader && after.timeline == before.timeline)

@@ -13,6 +13,12 @@ struct LockRuleTests {
         #expect(scene.decision.rule == "fence.other-leader")
         scene.held(by: Scene.me, session: Scene.session, version: 0)
         #expect(scene.decision.rule == "fence.no-lock")
+        // Started as a standby, and promoted by somebody else.
+        scene = Scene()
+        scene.held(by: "n2", session: Scene.otherSession)
+        scene.runPrimary()
+        scene.view.local.process = .running(as: .standby)
+        #expect(scene.decision.effects == [.fence] && scene.decision.urgent)
         // Backends that outlived the postmaster are as dangerous.
         scene = Scene()
         scene.view.local.process = .remains

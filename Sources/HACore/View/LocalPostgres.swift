@@ -83,11 +83,12 @@ public struct LocalPostgres: Hashable, Sendable {
         self.obstacle = obstacle
     }
 
-    /// Nothing here can be proved to be read-only: it was started as a primary or asked to promote, or is half gone.
+    /// Nothing here can be proved to be read-only: it was started as a primary or asked to promote, says that it has left
+    /// recovery (somebody else promoted it), or is half gone.
     public var mayBeWritable: Bool {
         switch process {
         case .absent: false
-        case .running(let role): !isShutDown && (role == .primary || promoteRequested)
+        case .running(let role): !isShutDown && (role == .primary || promoteRequested || sql?.inRecovery == false)
         case .remains: true
         }
     }
