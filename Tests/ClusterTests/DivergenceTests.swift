@@ -7,11 +7,11 @@ extension ClusterTests {
     /// A former primary whose last rows the new one does not have.
     @Suite(.serialized)
     struct Divergence {
-        private static let marker = "row-of-the-old-primary-5d1f"
+        static let marker = "row-of-the-old-primary-5d1f"
 
         @Test func comesBackByRewind() async throws {
             try await TestCluster.with(twoMembers(rewind: true)) { cluster in
-                let (old, new) = try await diverge(cluster)
+                let (old, new) = try await Self.diverge(cluster)
                 let log = old.logText
                 try old.start()
                 let after = try await cluster.whole("after the rewind")
@@ -25,7 +25,7 @@ extension ClusterTests {
         @Test(.disabled(if: AgentCommand.isForeign, "Patroni starts it and lets it loop"))
         func staysAsItIsWithoutRewind() async throws {
             try await TestCluster.with(twoMembers(rewind: false)) { cluster in
-                let (old, new) = try await diverge(cluster)
+                let (old, new) = try await Self.diverge(cluster)
                 let folder = try inode(old.dataDirectory)
                 let log = old.logText
                 try old.start()
@@ -42,7 +42,7 @@ extension ClusterTests {
                 #expect(await old.rest("/replica") == 503)
                 #expect(await old.rest("/primary") == 503)
                 #expect(try inode(old.dataDirectory) == folder)
-                #expect(try holdsMarker(old.dataDirectory + "/pg_wal"))
+                #expect(try Self.holdsMarker(old.dataDirectory + "/pg_wal"))
                 let repeated = old.logText(since: told).lowercased().split(separator: "\n").count {
                     $0.contains("reinit")
                 }
@@ -58,7 +58,7 @@ extension ClusterTests {
         }
 
         /// Leaves a row on a killed primary that was acknowledged there and never sent, and another on its successor.
-        private func diverge(_ cluster: TestCluster) async throws -> (old: ClusterNode, new: ClusterNode) {
+        static func diverge(_ cluster: TestCluster) async throws -> (old: ClusterNode, new: ClusterNode) {
             try cluster.start()
             let before = try await cluster.whole("from empty folders", within: AgentCommand.deadline(40))
             let (old, new) = (before.leader, try #require(before.replicas.first))
@@ -70,7 +70,7 @@ extension ClusterTests {
             }
             let sender = try #require(old.backend("walsender"))
             ProcessTable.signal(SIGSTOP, sender)
-            try await old.query("INSERT INTO public.marker VALUES ($1)", [Self.marker])
+            try await old.query("INSERT INTO public.marker VALUES ($1)", [marker])
             try await old.kill()
             try await cluster.whole("without \(old.name)", members: [new])
             try await new.query("INSERT INTO public.marker VALUES ('row of the new primary')")
@@ -83,9 +83,9 @@ extension ClusterTests {
         }
 
         /// An inserted text stands in the log as it is.
-        private func holdsMarker(_ folder: String) throws -> Bool {
+        static func holdsMarker(_ folder: String) throws -> Bool {
             try FileManager.default.contentsOfDirectory(atPath: folder).contains { file in
-                FileManager.default.contents(atPath: "\(folder)/\(file)")?.range(of: Data(Self.marker.utf8)) != nil
+                FileManager.default.contents(atPath: "\(folder)/\(file)")?.range(of: Data(marker.utf8)) != nil
             }
         }
     }

@@ -1,5 +1,6 @@
-import HACore
 import Testing
+
+@testable import HACore
 
 @Suite("Divergence and the rules of a replica")
 struct ReplicaRuleTests {
@@ -42,6 +43,37 @@ struct ReplicaRuleTests {
         case .diverged: #expect(row.expected == "diverged")
         case .unknownEnd: #expect(row.expected == "unknown")
         }
+    }
+
+    @Test("A rewind that was cut off is done again, a clone that was cut off is made anew, whatever the policy")
+    func unfinished() {
+        var scene = Scene()
+        scene.follow()
+        scene.stop(.shutDown)
+        scene.view.policy.useRewind = true
+        scene.view.local.directory = .unfinished("a rewind", .rewind)
+        #expect(scene.decision.effects == [.rewind(from: "n2")])
+        scene.view.store?.members["n2"]?.checkpointPending = true
+        #expect(scene.decision.effects.isEmpty)
+        scene.view.store?.members["n2"]?.checkpointPending = false
+        scene.view.store?.members["n2"]?.isPrimary = false
+        #expect(scene.decision.effects.isEmpty)
+        scene.view.store?.members["n2"]?.isPrimary = true
+        // After three failures a clone where it is allowed; else again, but rarely, and at once from a new leader.
+        scene.memory.seenTerm = Term(400)
+        scene.memory.retries["rewind"] = .init(failures: 3, notBefore: Scene.now - .seconds(59), reason: "x")
+        #expect(scene.decision.effects.isEmpty)
+        scene.memory.retries["rewind"]?.notBefore = Scene.now - .seconds(60)
+        #expect(scene.decision.effects == [.rewind(from: "n2")])
+        scene.view.policy.cloneOnRewindFailure = true
+        #expect(scene.decision.effects == [.clone(from: "n2")])
+        scene.memory.seenTerm = Term(300)
+        #expect(scene.decision.effects == [.rewind(from: "n2")])
+        scene.view.policy.cloneOnRewindFailure = false
+        scene.view.local.directory = .unfinished("a clone", .clone)
+        #expect(scene.decision.effects == [.clone(from: "n2")])
+        scene.view.local.directory = .unfinished("something")
+        #expect(scene.decision.effects.isEmpty)
     }
 
     @Test("A running standby may be at the fork and not past it", arguments: [(2000, true), (1999, false)])

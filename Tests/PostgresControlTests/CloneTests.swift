@@ -111,10 +111,11 @@ struct CloneTests {
         #expect(
             await standby.inspector.inspect(standby.directory)
                 == .unfinished(
-                    "{\"version\":1,\"operation\":\"clone\",\"source\":\"127.0.0.1:\(primary.port)\"}"))
+                    "{\"version\":2,\"operation\":\"clone\",\"source\":\"127.0.0.1:\(primary.port)\"}", .clone))
         var whole = cloner(standby)
         whole.layout.isMountPoint = true
-        _ = try await whole.clone(from: upstream, options: [], old: .removeFirst, deadline: .seconds(60))
+        // Parts of a copy are nobody's data: they need no leave to be removed.
+        _ = try await whole.clone(from: upstream, options: [], deadline: .seconds(60))
         try await standby.startFollowing(primary, "mounted")
         await standby.discard()
         await primary.discard()

@@ -54,6 +54,10 @@ struct RewindTests {
         #expect(report.timeline == Timeline(1))
         let lost = try #require(report.lostBytes)
         #expect(lost > 16_000_000 && lost < 40_000_000, "a switched segment and a little, \(lost)")
+        let kept = try #require(report.kept)
+        let files = try FileManager.default.contentsOfDirectory(atPath: kept.appending("pg_wal").string)
+        #expect(files.count { $0.hasPrefix("00000001") } == 2, "\(files)")
+        #expect(!FileManager.default.fileExists(atPath: old.folder.path("data.rewind")))
         #expect(await DataDirectoryInspector.isStandbySignalled(old.directory))
         #expect(old.folder.read("data.matriarch") == nil)
         try await old.startFollowing(new, "old")
@@ -69,10 +73,12 @@ struct RewindTests {
 
     @Test func aRewindThatIsCutOffLeavesItsMarker() async throws {
         let (old, new) = try await diverged("cut")
-        let killed = try await rewinder(old, UnprivilegedRunner(killWhenMade: old.folder.path("data.matriarch")))
-            .rewind(
+        // Before pg_rewind has run the directory is what it was.
+        let killed = await #expect(throws: PostgresControlError.self) {
+            try await rewinder(old, UnprivilegedRunner(killAfter: ("postgres", .zero))).rewind(
                 to: new.upstream(), control: control(old), deadline: .seconds(60))
-        expectUnfinished(killed, "signal 9")
+        }
+        #expect(killed?.message.contains("signal 9") == true)
         // Able to look, not to copy: this fails in the middle, each time, and does not take the older marker away.
         let source = try await source(new, revoking: "pg_read_binary_file(text, bigint, bigint, boolean)")
         let failed = try await rewinder(old).rewind(to: source, control: control(old), deadline: .seconds(60))
@@ -82,7 +88,7 @@ struct RewindTests {
         #expect(
             found
                 == .unfinished(
-                    "{\"version\":1,\"operation\":\"rewind\",\"source\":\"127.0.0.1:\(new.port)\"}"))
+                    "{\"version\":2,\"operation\":\"rewind\",\"source\":\"127.0.0.1:\(new.port)\"}", .rewind))
         #expect(await !DataDirectoryInspector.isStandbySignalled(old.directory))
         // A clone is the way out, and takes the marker away.
         let cloner = Cloner(
@@ -126,12 +132,10 @@ struct RewindTests {
         try await StandbySignal.write(in: server.directory)
         let source = Upstream(host: "127.0.0.1", port: Int(try FreePort.next()), user: "postgres")
         let before = try await control(server)
-        let report = try await rewinder(server).rewind(to: source, control: before, deadline: .seconds(60))
-        guard case .refused(let reason) = report.outcome else {
-            Issue.record("\(report.outcome)")
-            return
+        let refused = await #expect(throws: PostgresControlError.self) {
+            try await rewinder(server).rewind(to: source, control: before, deadline: .seconds(60))
         }
-        #expect(reason.contains("exit code 1"))
+        #expect(refused?.outcome == .didNotHappen)
         #expect(await server.inspector.inspect(server.directory) == .ready(before))
         #expect(await DataDirectoryInspector.isStandbySignalled(server.directory))
         server.folder.remove()

@@ -10,12 +10,15 @@ struct UnprivilegedRunner: ToolRunner {
     var killWhenPrinted: String?
     /// Kills the tool as soon as this file exists.
     var killWhenMade: String?
+    /// Kills the program of this name so long after its start.
+    var killAfter: (program: String, delay: Duration)?
 
     func run(
         arguments: [String], environment: [String: String], output: FilePath, deadline: Duration
     ) async throws -> Int32 {
         let process = try UnprivilegedProcess.start(
             arguments[0], Array(arguments.dropFirst()), environment: environment, output: output.string)
+        let start = ContinuousClock.now
         let status = try await eventually("\(arguments[0]) ends", within: deadline, pace: .milliseconds(1)) {
             if let killWhenPrinted, let text = try? String(contentsOfFile: output.string, encoding: .utf8),
                 text.contains(killWhenPrinted)
@@ -23,6 +26,9 @@ struct UnprivilegedRunner: ToolRunner {
                 process.kill()
             }
             if let killWhenMade, FileManager.default.fileExists(atPath: killWhenMade) { process.kill() }
+            if let killAfter, arguments[0].hasSuffix(killAfter.program), ContinuousClock.now - start > killAfter.delay {
+                process.kill()
+            }
             return process.exitStatus
         }
         switch status {

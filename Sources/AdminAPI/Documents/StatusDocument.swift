@@ -73,6 +73,7 @@ struct StatusDocument: Sendable {
         object["reason"] = .string(status.reason)
         object["postgresql_obstacle"] = (status.local?.obstacle).map(JSONValue.string)
         object["replay_waits"] = (view.server?.sql.replayWait ?? status.local?.sql?.replayWait).map(JSONValue.string)
+        object["diverged"] = status.local?.givenUp?.json
         let rejected = status.dynamic.rejectedJSON
         if !rejected.isEmpty { object["config_rejected"] = .object(rejected) }
         return .object(object)

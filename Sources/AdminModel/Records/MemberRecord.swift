@@ -136,11 +136,14 @@ public struct MatriarchPart: Hashable, Sendable {
     public var sessionTimeout: Int64?
     /// What replay of a standby waits for while a query holds it up: its promotion would begin by ending sessions.
     public var replayWaits: String?
+    /// Own WAL that its last rewind gave up. Written only.
+    public var diverged: GivenUpWAL?
 
     public init(
         version: String? = nil, keeper: KeeperState? = nil, epoch: Int64? = nil, sessionTimeout: Int64? = nil,
-        replayWaits: String? = nil
+        replayWaits: String? = nil, diverged: GivenUpWAL? = nil
     ) {
+        self.diverged = diverged
         self.version = version
         self.keeper = keeper
         self.epoch = epoch
@@ -163,7 +166,18 @@ public struct MatriarchPart: Hashable, Sendable {
         object["epoch"] = epoch.map(JSONValue.int)
         object["session_timeout_ms"] = sessionTimeout.map(JSONValue.int)
         object["replay_waits"] = replayWaits.map(JSONValue.string)
+        object["diverged"] = diverged?.json
         return .object(object)
+    }
+}
+
+extension GivenUpWAL {
+    /// With the positions as PostgreSQL writes them.
+    public var json: JSONValue {
+        [
+            "timeline": .int(Int64(timeline.rawValue)), "from": .string(from.description),
+            "to": .string(to.description), "bytes": .int(Int64(clamping: bytes)),
+        ]
     }
 }
 

@@ -20,7 +20,7 @@ extension EffectHandlers {
         }
     }
 
-    private func source(
+    func source(
         _ member: MemberID, as account: LocalPostgresConfig.Account? = nil
     ) async throws(EffectFailure) -> Upstream {
         guard let record = latest.tree?.record(of: member), let upstream = server.upstream(record, as: account) else {
@@ -59,41 +59,6 @@ extension EffectHandlers {
             throw error
         } catch {
             throw EffectFailure("\(error)")
-        }
-    }
-
-    private func rewind(from member: MemberID) async throws(EffectFailure) {
-        let local = settings.local.postgresql
-        let upstream = try await source(member, as: local.rewind ?? local.superuser)
-        guard let control = latest.local?.control else { throw EffectFailure("the control file cannot be read") }
-        defer { latest.upstream = nil }
-        let report: Rewinder.Report
-        do {
-            // pg_rewind and its recovery read the settings from the file, not from a command line.
-            try await server.writeConfiguration(as: .standby, following: nil, await server.parameters())
-            report = try await Rewinder(
-                installation: server.installation, config: server.config, runner: try server.keeper.client(),
-                output: server.keeper.runtime.toolOutput("pg_rewind")
-            ).rewind(
-                to: upstream, control: control,
-                options: settings.postgres.rewindOptions.map(ToolOption.init), deadline: .seconds(3600))
-        } catch {
-            await observer.invalidateDirectory()
-            throw EffectFailure("\(error)")
-        }
-        await observer.invalidateDirectory()
-        switch report.outcome {
-        case .notNeeded where control.state == .shutDown || control.state == .shutDownInRecovery:
-            // Up to 15 it compares the timelines of checkpoints alone: none was written on the one that was promoted to.
-            throw EffectFailure("pg_rewind sees no divergence from \(member), and changed nothing")
-        case .rewound, .notNeeded:
-            logger.notice(
-                "rewound to \(member): \(report.lostBytes ?? 0) bytes of own WAL were given up",
-                metadata: [
-                    "diverged_at": "\(report.divergedAt?.description ?? "?")",
-                    "own_end": "\(report.ownEnd)",
-                ])
-        case .refused(let why), .unfinished(let why): throw EffectFailure(why)
         }
     }
 

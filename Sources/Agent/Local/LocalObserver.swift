@@ -13,6 +13,7 @@ actor LocalObserver {
     private var lastProcess: LocalPostgres.Process?
     /// What the files said of a primary that could not be asked: it stays one until its end.
     private var inferred: (postmaster: Int32, sql: SQLStatus)?
+    private var givenUp: GivenUpWAL?
     private var said: (obstacle: String?, replayWait: String?)
 
     init(server: LocalServer, monitor: PostgresMonitor) {
@@ -22,6 +23,9 @@ actor LocalObserver {
 
     /// Something may have changed the data directory or its control file.
     func invalidateDirectory() { directory = nil }
+
+    /// A rewind has ended.
+    func note(givenUp wal: GivenUpWAL?) { givenUp = wal }
 
     /// Nil while no keeper answers: nothing is known then.
     func observe() async -> LocalPostgres? {
@@ -42,6 +46,7 @@ actor LocalObserver {
         local.armedUntil = keeper.armedUntil
         local.armedZxid = keeper.armedZxid
         local.latch = keeper.latch
+        local.givenUp = givenUp
         if case .running = process, let pid = keeper.postmasterPID, !isStopping { await ask(pid, keeper, &local) }
         say(local)
         return local
@@ -118,10 +123,10 @@ actor LocalObserver {
 
     /// The marker's line in words.
     private static func readable(_ directory: DataDirectory) -> DataDirectory {
-        guard case .unfinished(let line) = directory, let marker = try? JSONParser.parse(line),
+        guard case .unfinished(let line, let left) = directory, let marker = try? JSONParser.parse(line),
             let operation = marker["operation"]?.asString, let source = marker["source"]?.asString
         else { return directory }
-        return .unfinished("a \(operation) from \(source)")
+        return .unfinished("a \(operation) from \(source)", left)
     }
 
     private static func process(_ keeper: KeeperStatus) -> LocalPostgres.Process {

@@ -37,7 +37,7 @@ struct MemberRecordBuilder: Sendable {
         }
         record.matriarch = MatriarchPart(
             version: MatriarchVersion.own, keeper: .attached, epoch: epochVersion, sessionTimeout: sessionTimeout,
-            replayWaits: local.sql?.replayWait)
+            replayWaits: local.sql?.replayWait, diverged: local.givenUp)
         return record
     }
 }

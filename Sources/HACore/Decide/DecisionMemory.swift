@@ -52,6 +52,8 @@ public struct DecisionMemory: Hashable, Sendable {
     public var ledTerm: Term?
     /// When PostgreSQL was last seen as a primary here under our lock.
     public var lastLedAt: Instant?
+    /// The term of the lock as last read: what failed with one leader may succeed with the next.
+    public var seenTerm: Term?
 
     public init() {}
 
@@ -73,6 +75,13 @@ public struct DecisionMemory: Hashable, Sendable {
         guard let store = view.store else { return }
         highestEpochVersion = max(
             highestEpochVersion, store.epoch?.version ?? 0, view.leadership?.epochVersion ?? 0)
+        if let term = store.leader?.term, term != seenTerm {
+            if seenTerm != nil {
+                retries["rewind"] = nil
+                retries["clone"] = nil
+            }
+            seenTerm = term
+        }
         if store.leader == nil {
             if absentSince == nil || absentEpochVersion != store.epoch?.version {
                 absentSince = store.readAt

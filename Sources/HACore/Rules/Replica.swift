@@ -5,8 +5,13 @@ let replicaRules: [Rule] = [
         return s.clone(from: leader, because: "trying to bootstrap from")
     },
     Rule("replica.unfinished", "A rewind or clone was cut off here: nothing is started from what it left.") { s in
-        guard let leader = s.otherLeader, case .unfinished(let what) = s.local.directory, s.local.process == .absent
+        guard let leader = s.otherLeader, case .unfinished(let what, let left) = s.local.directory,
+            s.local.process == .absent
         else { return nil }
+        if left == .clone { return s.clone(from: leader, because: "\(what) was cut off, cloning") }
+        if left == .rewind, s.policy.useRewind, s.mayRewindAgain {
+            return s.rewind(to: leader, because: "\(what) was cut off")
+        }
         guard s.policy.cloneOnRewindFailure || s.policy.cloneOnDivergence else {
             return Conclusion(
                 "\(what) was cut off and left the data directory unusable: reinitialize this member, or set "
@@ -72,16 +77,7 @@ let replicaRules: [Rule] = [
                 + (fork.map { "the leader forked at \($0)" } ?? "which is no ancestor of the leader's")
         }
         guard s.local.process == .absent else { return Conclusion(what + "; stopping", .stop) }
-        if s.canRewind, s.failures(of: "rewind") < 3 {
-            guard s.store?.members[leader.member]?.checkpointPending != true else {
-                return Conclusion(
-                    "Waiting for checkpoint on \(leader.member) before rewind", recheckAfter: .milliseconds(200))
-            }
-            guard s.ready("rewind") else {
-                return Conclusion("waiting to rewind again" + s.lastFailure(of: "rewind"), recheckAfter: .seconds(1))
-            }
-            return Conclusion("running pg_rewind from \(leader.member): " + what, .rewind(from: leader.member))
-        }
+        if s.canRewind, s.mayRewindAgain { return s.rewind(to: leader, because: what) }
         let allowed = s.canRewind ? s.policy.cloneOnRewindFailure : s.policy.cloneOnDivergence
         guard allowed else {
             return Conclusion(
@@ -144,6 +140,26 @@ extension Situation {
             return nil
         }
         return upstream
+    }
+
+    /// Thrice in a row; then a clone, or, where none is allowed, once in a while.
+    var mayRewindAgain: Bool {
+        guard let retry = memory.retries["rewind"], retry.failures >= 3 else { return true }
+        return !policy.cloneOnRewindFailure && view.now >= retry.notBefore + .seconds(60)
+    }
+
+    func rewind(to leader: StoreView.Leader, because reason: String) -> Conclusion {
+        guard store?.members[leader.member]?.isPrimary == true else {
+            return Conclusion("waiting for \(leader.member) to become primary", recheckAfter: .seconds(1))
+        }
+        guard store?.members[leader.member]?.checkpointPending != true else {
+            return Conclusion(
+                "Waiting for checkpoint on \(leader.member) before rewind", recheckAfter: .milliseconds(200))
+        }
+        guard ready("rewind") else {
+            return Conclusion("waiting to rewind again" + lastFailure(of: "rewind"), recheckAfter: .seconds(1))
+        }
+        return Conclusion("running pg_rewind from \(leader.member): " + reason, .rewind(from: leader.member))
     }
 
     var canRewind: Bool { policy.useRewind && local.control?.allowsRewind == true }

@@ -10,9 +10,34 @@ public enum DataDirectory: Hashable, Sendable {
     /// A usable cluster, with what its control file says.
     case ready(ControlFile)
     /// A rewind or clone was cut off here; nothing may be started from it.
-    case unfinished(String)
+    case unfinished(String, Leftover = .unknown)
     /// Something that cannot be used; the text says what and why.
     case unusable(String)
+
+    /// What an operation that was cut off has left.
+    public enum Leftover: Hashable, Sendable {
+        /// All that it takes to do the rewind again, from any source.
+        case rewind
+        /// Parts of a copy, and nothing else.
+        case clone
+        case unknown
+    }
+}
+
+/// WAL of this server that a rewind gave up, because no other member has it.
+public struct GivenUpWAL: Hashable, Sendable {
+    public var timeline: Timeline
+    /// Where the histories parted.
+    public var from: LSN
+    /// The end of the own WAL.
+    public var to: LSN
+    public var bytes: UInt64 { to.bytesAhead(of: from) }
+
+    public init(timeline: Timeline, from: LSN, to: LSN) {
+        self.timeline = timeline
+        self.from = from
+        self.to = to
+    }
 }
 
 /// What the local PostgreSQL is, as one consistent observation.
@@ -62,6 +87,8 @@ public struct LocalPostgres: Hashable, Sendable {
     public var sql: SQLStatus?
     /// Why the running server could not be asked now, or lets nobody in; nil when it answered.
     public var obstacle: String?
+    /// What the last rewind of this process gave up.
+    public var givenUp: GivenUpWAL?
 
     public init(
         directory: DataDirectory, process: Process = .absent, ending: Ending = .neverStarted, startedAt: Instant? = nil,

@@ -73,7 +73,10 @@ public struct Cloner: Sendable {
     ) throws(PostgresControlError) -> (FilePath, FilePath?) {
         try DataDirectoryLayout.remove(layout.cloneStaging)
         if layout.mustWorkInPlace {
-            if old == .removeFirst { try layout.removeContents() }
+            // What a cut-off clone left is ours and nobody's data: it had found the directory empty.
+            let isLeftover =
+                try UnfinishedMarker.read(for: layout.dataDirectory).map(UnfinishedMarker.isOfClone) == true
+            if old == .removeFirst || isLeftover { try layout.removeContents() }
             guard try layout.isEmpty else {
                 throw PostgresControlError(
                     .wrongState,

@@ -19,6 +19,14 @@ extension Installation {
         return max(found, known)
     }
 
+    /// Bytes of a WAL file, as the control file says; 16 MiB when it cannot be read.
+    func walSegmentSize(_ dataDirectory: FilePath, deadline: Duration = .seconds(5)) async -> UInt64 {
+        let output = try? await QuickCommand.run(
+            path(of: .pgControldata), ["-D", dataDirectory.string], deadline: deadline)
+        let line = output?.standardOutput.split(separator: "\n").first { $0.hasPrefix("Bytes per WAL segment:") }
+        return line?.split(separator: " ").last.flatMap { UInt64($0) } ?? 16 << 20
+    }
+
     /// `... error in WAL record at 0/1511A88: invalid record length at 0/1511B00: ...` -> 0/1511B00.
     static func endOfWAL(in text: String) -> LSN? {
         let words = text.split { $0 == " " || $0 == "\n" || $0 == "," }

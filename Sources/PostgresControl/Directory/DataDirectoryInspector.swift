@@ -71,7 +71,10 @@ public struct DataDirectoryInspector: Sendable {
             return .unusable("\(directory.string) belongs to user \(status.st_uid), not to us (\(user))")
         }
         guard let entries = try AtomicFile.entries(directory), !entries.isEmpty else { return .empty }
-        if let marker = try UnfinishedMarker.read(for: directory) { return .unfinished(marker) }
+        if let marker = try UnfinishedMarker.read(for: directory) {
+            if UnfinishedMarker.isOfRewind(marker) { return .unfinished(marker, .rewind) }
+            return .unfinished(marker, UnfinishedMarker.isOfClone(marker) ? .clone : .unknown)
+        }
         guard let text = try AtomicFile.read(directory.appending("PG_VERSION")) else {
             return .unusable("\(directory.string) has no PG_VERSION: it is not a data directory")
         }

@@ -82,6 +82,9 @@ public struct DataDirectoryLayout: Hashable, Sendable {
         }
         let renamed = FilePath("\(dataDirectory.string).\(ending)")
         try AtomicFile.rename(dataDirectory, to: renamed)
+        // What a cut-off rewind had kept of it goes with it.
+        let kept = RewindSave(dataDirectory: dataDirectory).folder
+        if AtomicFile.exists(kept) { try AtomicFile.rename(kept, to: RewindSave(dataDirectory: renamed).folder) }
         try UnfinishedMarker.remove(for: dataDirectory)
         return renamed
     }

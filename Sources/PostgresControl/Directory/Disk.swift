@@ -4,6 +4,8 @@ import NIOConcurrencyHelpers
 /// Where file operations run: a thread that may block, so that a slow disk does not take the cooperative pool with it.
 enum Disk {
     private static let queue = DispatchQueue(label: "postgres-control.disk")
+    /// For what copies or removes whole directories: a look at a small file does not wait behind it.
+    private static let bulk = DispatchQueue(label: "postgres-control.disk-bulk")
     private static let timers = DispatchQueue(label: "postgres-control.disk-timers")
 
     /// Runs the operations in the order of the calls.
@@ -22,7 +24,7 @@ enum Disk {
                     return waiting
                 }?.resume(returning: result)
             }
-            queue.async {
+            (deadline > .seconds(60) ? bulk : queue).async {
                 settle(Result { () throws(PostgresControlError) in try body() })
             }
             let wait = DispatchTimeInterval.milliseconds(Int(clamping: deadline.components.seconds) * 1000 + 1)

@@ -18,7 +18,13 @@ public struct UnfinishedMarker: Hashable, Sendable {
     }
 
     /// One line of JSON.
-    var line: String { "{\"version\":1,\"operation\":\(Self.quoted(operation)),\"source\":\(Self.quoted(source))}\n" }
+    var line: String { "{\"version\":2,\"operation\":\(Self.quoted(operation)),\"source\":\(Self.quoted(source))}\n" }
+
+    /// The marker's line is of a rewind that can be taken up again: since version 2 nothing is changed before all that
+    /// it takes is kept.
+    static func isOfRewind(_ line: String) -> Bool { line.contains("\"version\":2,\"operation\":\"rewind\"") }
+
+    static func isOfClone(_ line: String) -> Bool { line.contains("\"operation\":\"clone\"") }
 
     /// On disk, folder included, before this returns. Blocks.
     func write(for dataDirectory: FilePath) throws(PostgresControlError) {

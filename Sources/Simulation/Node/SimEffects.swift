@@ -198,7 +198,10 @@ extension SimAgent {
     private func rewind(from member: MemberID, _ done: @escaping Completion) {
         let postgres = node.postgres
         guard let source = world.node(member)?.postgres else { return done(.failed("unknown member")) }
-        guard postgres.phase == .absent, postgres.contents == .ready else { return done(.failed("not stopped")) }
+        guard postgres.phase == .absent, postgres.contents == .ready || postgres.contents == .unfinished("pg_rewind")
+        else {
+            return done(.failed("not stopped"))
+        }
         guard source.isWritable, world.network.reaches(node.index, source.node) else {
             return done(.failed("\(member) does not answer"))
         }

@@ -201,7 +201,7 @@ final class SimKeeper {
         case .empty: directory = .empty
         case .ready: directory = .ready(postgres.control)
         case .unusable: directory = .unusable("not a data directory")
-        case .unfinished(let what): directory = .unfinished(what)
+        case .unfinished(let what): directory = .unfinished(what, what == "clone" ? .clone : .rewind)
         }
         return LocalPostgres(
             directory: directory, process: process, ending: ending,
