@@ -33,7 +33,7 @@ public struct DynamicConfig: Sendable {
     /// What the document asks for and this version cannot do yet, by key: running on as if it were not asked for would
     /// break what its users rely on.
     public var notYetSupported: [String] {
-        (values.synchronousMode ? ["synchronous_mode"] : []) + (values.pause ? ["pause"] : [])
+        values.pause ? ["pause"] : []
     }
 
     /// `rejected` as shown to people: reasons by key.

@@ -63,13 +63,18 @@ struct EffectHandlers: Sendable {
         case .exit(let code): exit(code)
         case .prepareTree(let highest): try await lock.prepareTree(above: highest)
         case .settle: try await lock.settle()
-        case .acquire(let version, let request):
-            try await lock.acquire(epochVersion: version, syncVersion: latest.tree?.syncVersion, request: request)
+        case .acquire(let version, let sync, let request):
+            try await lock.acquire(epochVersion: version, sync: sync, request: request)
         case .adopt(let version):
             guard let leader = latest.tree?.view.leader else { throw EffectFailure("the lock is gone") }
             try await lock.adopt(epochVersion: version, term: leader.term)
         case .replace(let version): try await lock.replace(epochVersion: version)
         case .release(let term): try await release(term)
+        case .writeSync(let leader, let standbys, let version, let term):
+            let record = SyncRecord(leader: leader, standbys: standbys.sorted())
+            try await lock.write(
+                lock.layout.sync, record.json.znode, as: term, expecting: .exactly(Version(counted: version)))
+        case .setSynchronous(let names): try await setSynchronous(names)
         case .clearRequest(let version, let term): try await lock.clearRequest(version: version, as: term)
         case .arm(let term): try await lock.arm(term)
         case .askPeers:
@@ -89,6 +94,7 @@ struct EffectHandlers: Sendable {
                 throw EffectFailure("the lock is not held any more")
             }
             let zxid = lock.guardian.leadership?.epochZxid ?? 0
+            server.startSynchronous(as: role, latest.tree?.sync)
             let upstream = followed().flatMap { server.upstream($0) }
             try await server.start(as: role, following: upstream, epochZxid: zxid)
         case .stop:
@@ -113,6 +119,18 @@ struct EffectHandlers: Sendable {
         }
         guard lock.guardian.leadership?.term == term else { throw EffectFailure("the lock is not held any more") }
         try await server.beginStop()
+    }
+
+    /// Into the file first, so that a restart keeps it, then into the running server.
+    private func setSynchronous(_ names: SynchronousNames) async throws(EffectFailure) {
+        server.synchronous.withLockedValue { $0 = names }
+        let isStandby = latest.local?.sql?.inRecovery ?? true
+        do {
+            try await server.writeConfiguration(
+                as: isStandby ? .standby : .primary, following: followed().flatMap { server.upstream($0) },
+                await server.parameters())
+        } catch { throw EffectFailure("\(error)") }
+        try await server.reload()
     }
 
     /// `status` says where the released timeline ends, for whoever compares positions with it (contract 1.4).

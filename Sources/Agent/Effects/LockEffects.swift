@@ -56,12 +56,12 @@ struct LockEffects: Sendable {
 
     private static func nonce() -> String { String(UInt64.random(in: .min ... .max), radix: 16) }
 
-    func acquire(epochVersion: Int64, syncVersion: Version?, request: Int64? = nil) async throws(EffectFailure) {
+    func acquire(epochVersion: Int64, sync: Int64?, request: Int64? = nil) async throws(EffectFailure) {
         let (session, id) = try session()
         let results = try await run(
             session,
             transactions.acquire(
-                epoch: Version(counted: epochVersion), sync: syncVersion, request: request.map(Version.init(counted:)),
+                epoch: Version(counted: epochVersion), sync: sync.map(Version.init(counted:)), request: request.map(Version.init(counted:)),
                 session: id, nonce: Self.nonce()))
         try lead(id, epoch: results[0].stat, leader: results[2].stat?.czxid)
     }

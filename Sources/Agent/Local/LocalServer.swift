@@ -19,6 +19,8 @@ struct LocalServer: Sendable {
     let keeper: KeeperLink
     let me: MemberID
     let logger: Logger
+    /// Whom commits wait for; written with the other parameters.
+    let synchronous = NIOLockedValueBox(SynchronousNames.unmanaged)
 
     var dataDirectory: FilePath { config.dataDirectory }
     var layout: DataDirectoryLayout { DataDirectoryLayout(dataDirectory) }
@@ -87,7 +89,8 @@ struct LocalServer: Sendable {
         let layers = ParameterLayers(
             dynamic: map(dynamic.postgresql.dynamicParameters), local: map(dynamic.postgresql.localParameters),
             listenAddresses: listen.host.isEmpty ? "*" : listen.host, port: listen.port,
-            clusterName: settings.local.scope, majorVersion: majorVersion)
+            clusterName: settings.local.scope,
+            synchronousStandbyNames: synchronous.withLockedValue { $0 }.setting, majorVersion: majorVersion)
         return layers.resolve()
     }
 
@@ -115,6 +118,17 @@ struct LocalServer: Sendable {
             parameters, recovery: recovery, hostBasedAccess: postgres.pgHBA, userNameMap: postgres.pgIdent)
         try await config.stripAutoConf()
         return !written.isEmpty
+    }
+
+    /// What a server starts with: a primary waits for whom `sync` promises, a standby for nobody.
+    func startSynchronous(as role: StartRole, _ sync: SyncRecord?) {
+        let values = settings.dynamic.values
+        synchronous.withLockedValue {
+            guard values.synchronousMode else { return $0 = .unmanaged }
+            $0 =
+                role == .standby
+                ? .none : SynchronousNames(Set(sync?.standbys ?? []), strict: values.synchronousModeStrict)
+        }
     }
 
     // MARK: Running it

@@ -54,6 +54,11 @@ final class ClusterSettings: Sendable {
         policy.checkTimeline = values.checkTimeline
         policy.primaryStartTimeout = .seconds(values.primaryStartTimeout)
         if values.primaryStopTimeout > 0 { policy.primaryStopTimeout = .seconds(values.primaryStopTimeout) }
+        policy.synchronous = values.synchronousMode
+        policy.synchronousStrict = values.synchronousModeStrict
+        policy.synchronousCount = values.synchronousNodeCount
+        policy.maximumLagOnSyncNode =
+            values.maximumLagOnSyncNode > 0 ? UInt64(values.maximumLagOnSyncNode) : nil
         policy.useRewind = postgres.usePgRewind
         policy.cloneOnRewindFailure = postgres.removeDataDirectoryOnRewindFailure
         policy.cloneOnDivergence = postgres.removeDataDirectoryOnDivergedTimelines

@@ -8,7 +8,7 @@ struct MemberRecordBuilder: Sendable {
 
     func record(
         _ description: LocalDescription, _ local: LocalPostgres, server: ServerStatus?, leadership: Leadership?,
-        epochVersion: Int64?, sessionTimeout: Int64?
+        epochVersion: Int64?, sessionTimeout: Int64?, leaving: Bool = false
     ) -> MemberRecord {
         let config = settings.local
         let postgres = config.postgresql
@@ -20,6 +20,7 @@ struct MemberRecordBuilder: Sendable {
         record.role = description.role
         record.version = MatriarchVersion.patroni
         record.tags = settings.tags
+        if leaving { record.tags.map["nosync"] = true }
         record.pause = settings.dynamic.values.pause
         if leadership != nil, local.isRunning, local.sql?.inRecovery == false, let control = local.control,
             let timeline = local.sql?.timeline, control.timeline < timeline

@@ -111,7 +111,8 @@ actor Publisher {
         }
         let record = MemberRecordBuilder(settings: settings).record(
             description, view.local, server: status, leadership: view.leadership,
-            epochVersion: view.store?.epoch?.version, sessionTimeout: view.lease?.terms.timeout.milliseconds)
+            epochVersion: view.store?.epoch?.version, sessionTimeout: view.lease?.terms.timeout.milliseconds,
+            leaving: view.leaving)
         let owner = tree?.view.members[me]?.session
         await members.publish(record, through: session, exists: owner == session.connection?.session.rawValue)
         if isLeading, let term = view.leadership?.term, let tree { await writeHistory(view, term, tree) }

@@ -84,6 +84,10 @@ struct ClusterReader: Sendable {
         view.hasConfig = config != nil
         view.optime = status?.optime
         view.historyTimeline = history?.clusterTimeline
+        let current = sync ?? .off
+        view.sync = StoreView.Sync(
+            leader: current.leader, standbys: Set(current.standbys),
+            version: top.sync.map { Int64($0.stat.version.rawValue) })
         if let failover, !failover.isEmpty, let stat = top.failover?.stat {
             view.request = StoreView.Request(
                 leader: failover.leader, candidate: failover.candidate,
@@ -136,13 +140,15 @@ struct ClusterReader: Sendable {
     private func readMembers(
         _ session: ZooKeeperSession, _ leader: MemberID?, _ top: Top, _ deadline: Duration
     ) async throws(ZooKeeperError) -> ([Member], [Int64]) {
+        let synchronous = top.sync.flatMap { try? SyncRecord(json: JSONParser.parse($0.data)) }?.standbys ?? []
         do {
             return try await withThrowingTaskGroup(of: (Member?, Int64?).self) { group in
                 for name in top.members {
                     guard let path = try? layout.member(MemberID(name)) else { continue }
-                    let isLeader = leader?.rawValue == name
+                    // What a synchronous standby says of itself, the leader acts on at once.
+                    let isWatched = leader?.rawValue == name || synchronous.contains(MemberID(name))
                     group.addTask {
-                        guard let (data, stat) = try await session.get(path, watch: isLeader, deadline: deadline)
+                        guard let (data, stat) = try await session.get(path, watch: isWatched, deadline: deadline)
                         else { return (nil, nil) }
                         let record = lastGood.read(path, data, stat) { try MemberRecord(znode: $0) } ?? MemberRecord()
                         return (
@@ -213,7 +219,7 @@ extension MemberView {
             session: session, reachable: record.apiURL != nil,
             isPrimary: record.role == .primary && record.state == .running,
             isRunning: record.state == .running, nofailover: record.tags.nofailover, clonefrom: record.tags.clonefrom,
-            failoverPriority: record.tags.failoverPriority, timeline: record.timeline, position: record.walPosition,
+            nosync: record.tags.nosync, syncPriority: record.tags.syncPriority, failoverPriority: record.tags.failoverPriority, timeline: record.timeline, position: record.walPosition,
             checkpointPending: record.checkpointAfterPromote == false,
             kept: record.matriarch?.keeper == .attached)
     }

@@ -41,6 +41,11 @@ public struct DecisionMemory: Hashable, Sendable {
     public var stoodBackAt: Instant?
     public var steppingDown = false
     public var handOver: HandOver?
+    /// Where the primary was when `synchronous_standby_names` last changed: who has not come so far is not confirmed.
+    public var synchronousSince: LSN?
+    public var synchronousSetAt: Instant?
+    /// When the process was asked to end.
+    public var leavingSince: Instant?
     /// When PostgreSQL was last asked to stop at once.
     public var quitAt: Instant?
     /// The lock is taken only to be released again (rule `lock.clear`).
@@ -72,6 +77,13 @@ public struct DecisionMemory: Hashable, Sendable {
         }
         if view.local.mayBeWritable { clearing = false }
         observeHandOver(view)
+        if synchronousSince == nil, let position = view.local.sql?.written {
+            // Without a synchronous standby before, commits wait only once the checkpointer, too, has read the setting.
+            let settled = view.policy.synchronousStrict ? Duration.zero : .seconds(1)
+            if synchronousSetAt.map({ view.now - $0 >= settled }) ?? true { synchronousSince = position }
+        }
+        if view.local.sql?.written == nil { synchronousSince = nil }
+        if view.leaving { leavingSince = leavingSince ?? view.now }
         guard let store = view.store else { return }
         highestEpochVersion = max(
             highestEpochVersion, store.epoch?.version ?? 0, view.leadership?.epochVersion ?? 0)
@@ -133,6 +145,9 @@ public struct DecisionMemory: Hashable, Sendable {
             // It may have happened: then the race is for the others first.
             stoodBackAt = finished.at
         case (.clearRequest, .done): handOver = nil
+        case (.setSynchronous, .done):
+            synchronousSince = nil
+            synchronousSetAt = finished.at
         case (.stopAtOnce, .done): quitAt = finished.at
         case (.kick, .done):
             kicks += 1

@@ -26,7 +26,8 @@ public enum Effect: Hashable, Sendable {
 
     /// The lock's transactions (lock.md 3), each guarded by the version of `epoch` that was read.
     /// With `request`, an operator's request of that version is fulfilled by it and cleared with it.
-    case acquire(epochVersion: Int64, request: Int64? = nil)
+    /// `sync` is the version that the decision read: eligibility is proved at the moment of taking (rulings, Lock 2).
+    case acquire(epochVersion: Int64, sync: Int64? = nil, request: Int64? = nil)
     case adopt(epochVersion: Int64)
     case replace(epochVersion: Int64)
     /// Disarm the keeper (it refuses while PostgreSQL may be writable), then the release transaction.
@@ -40,6 +41,10 @@ public enum Effect: Hashable, Sendable {
     case stopPlanned(Term)
     /// Ask the postmaster to stop at once: after its shutdown checkpoint there is nothing to lose.
     case stopAtOnce
+    /// Write `sync`, if it still has the version that was read; nil turns it off.
+    case writeSync(leader: MemberID?, standbys: Set<MemberID>, version: Int64, Term)
+    /// Set `synchronous_standby_names` and have the server read it.
+    case setSynchronous(SynchronousNames)
     /// Take an operator's request of this version back: `{}` into `failover`.
     case clearRequest(version: Int64, Term)
     case promote(Term)
@@ -80,6 +85,8 @@ public enum Effect: Hashable, Sendable {
         case .stopPlanned: "stop-planned"
         case .stopAtOnce: "stop-at-once"
         case .clearRequest: "clear-request"
+        case .writeSync: "write-sync"
+        case .setSynchronous: "set-synchronous"
         case .promote: "promote"
         case .checkpoint: "checkpoint"
         case .askPeers: "ask-peers"

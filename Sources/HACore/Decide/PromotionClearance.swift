@@ -57,7 +57,7 @@ extension Situation {
     /// Somebody who could take over, by answers asked for at or after `moment` (contract 4.6, "failover possible").
     /// Nil when nobody was asked yet.
     func failoverPossible(since moment: Instant) -> Bool? {
-        let candidates = others.filter { $0.view.reachable && !$0.view.nofailover }
+        let candidates = others.filter { $0.view.reachable && !$0.view.nofailover && mayLead($0.name) }
         if candidates.isEmpty { return false }
         guard let round = answers(since: moment) else { return nil }
         let floor = (store?.optime?.rawValue ?? 0)

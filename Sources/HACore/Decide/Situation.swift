@@ -90,6 +90,11 @@ struct Situation {
         for retry in memory.retries.values where retry.notBefore > view.now {
             pause = min(pause, retry.notBefore - view.now)
         }
+        // Who receives WAL is looked at often: a standby that is gone holds up every commit.
+        if isSynchronous, leadership != nil {
+            let isSettled = synchronousPlan.map { $0.listed == $0.picked } ?? true
+            pause = min(pause, isSettled ? .seconds(1) : .milliseconds(200))
+        }
         if local.mayBeWritable, !memory.steppingDown { pause = min(pause, leaseLeft - earlyStop) }
         return max(pause, .milliseconds(5))
     }

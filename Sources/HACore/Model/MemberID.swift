@@ -12,6 +12,9 @@ public struct MemberID: RawRepresentable, Hashable, Sendable, Comparable, Custom
 
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
+    /// Whether PostgreSQL takes both for one `application_name`.
+    public func isSame(as other: MemberID) -> Bool { rawValue.lowercased() == other.rawValue.lowercased() }
+
     /// The member's replication slot name (contract/patroni.md 1.4): lower-case; `-` and `.` become `_`; any other
     /// character outside `[a-z0-9_]` becomes `u` and its code point in at least four decimal digits; at most 63 bytes.
     public var slotName: String {

@@ -43,6 +43,14 @@ let candidacyRules: [Rule] = [
                 recheckAfter: min(until - s.view.now, .seconds(1)))
         }
     },
+    Rule("candidate.not-synchronous", "In synchronous mode only who is sure to have every acknowledged row may lead.") {
+        s in
+        guard case .nobody = s.holder, s.isSynchronous, let sync = s.store?.sync, !s.isSyncMember(s.view.me),
+            !(s.isDesignated && s.dueRequest?.leader == nil)
+        else { return nil }
+        let names = ([sync.leader].compactMap { $0 } + sync.standbys.sorted()).map(\.rawValue).joined(separator: ", ")
+        return Conclusion("not a synchronous standby, only \(names) may lead", recheckAfter: .seconds(1))
+    },
     Rule("candidate.lag", "A standby too far behind the last known position does not race.") { s in
         guard case .nobody = s.holder, !s.isDesignated, let sql = s.local.sql, let optime = s.store?.optime else {
             return nil
@@ -93,6 +101,7 @@ let candidacyRules: [Rule] = [
         // Who may not lead is nobody to wait for, however much WAL an abandoned timeline has there.
         let rivals = round.answers.filter {
             !$0.value.nofailover && !$0.value.disabled && !s.isOutdated($0.value) && $0.key != s.dueRequest?.leader
+                && s.isRival($0.key)
         }
             .sorted { $0.key < $1.key }
         for (name, answer) in rivals {
@@ -117,7 +126,8 @@ let candidacyRules: [Rule] = [
                 "leader race was not won" + s.lastFailure(of: "acquire"), recheckAfter: .milliseconds(100))
         }
         return Conclusion(
-            "acquiring the leader lock", .acquire(epochVersion: epoch.version, request: s.dueRequest?.version))
+            "acquiring the leader lock", .acquire(
+                epochVersion: epoch.version, sync: s.store?.sync.version, request: s.dueRequest?.version))
     },
 ]
 
@@ -131,6 +141,13 @@ extension Situation {
             return false
         }
         return timeline < cluster
+    }
+
+    /// In synchronous mode only its members count, and of these not the former leader: what it has beyond them was never
+    /// acknowledged (contract 4.4).
+    func isRival(_ member: MemberID) -> Bool {
+        guard isSynchronous, let sync = store?.sync else { return true }
+        return sync.lists(member) && sync.leader?.isSame(as: member) != true
     }
 
     /// Answers good enough for a race: asked after the lock was seen absent, and not grown old since.

@@ -1,5 +1,5 @@
 /// Rules of the member that holds the lock.
-let leaderRules = runningRules + requestRules + roleRules
+let leaderRules = runningRules + synchronousRules + requestRules + roleRules
 
 /// PostgreSQL runs, and what the tree and others need of it is there.
 private let runningRules: [Rule] = [

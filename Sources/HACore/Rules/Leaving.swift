@@ -8,6 +8,15 @@ let leavingRules: [Rule] = [
             "shutting down: stopping PostgreSQL to hand the leader lock over", .stopPlanned(leadership.term),
             handingOver: leadership.term)
     },
+    Rule("leaving.opt-out", "A synchronous standby ends: first the leader lets it go, so that no commit waits for it.") {
+        s in
+        guard s.view.leaving, s.local.isRunning, s.store?.sync.lists(s.view.me) == true, let leader = s.otherLeader,
+            let since = s.memory.leavingSince, s.view.now - since < s.policy.loopWait * 2
+        else { return nil }
+        return Conclusion(
+            "shutting down: waiting for \(leader.member) to do without this synchronous standby",
+            recheckAfter: .milliseconds(50))
+    },
     Rule("leaving.stop", "A member without a usable lock ends: PostgreSQL stops, nothing else is owed.") { s in
         guard s.view.leaving, s.memory.handOver == nil, s.local.isRunning, s.ready("stop") else { return nil }
         return Conclusion("shutting down: stopping PostgreSQL", .stop)

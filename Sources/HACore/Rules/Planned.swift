@@ -125,7 +125,7 @@ extension Situation {
     func heir(in round: PeerRound, atLeast position: LSN = LSN(1)) -> MemberID? {
         let wanted = dueRequest?.candidate
         return round.answers.filter { name, answer in
-            (wanted == nil || name == wanted) && answer.inRecovery && !answer.nofailover && !answer.disabled
+            (wanted == nil || name == wanted) && mayLead(name) && answer.inRecovery && !answer.nofailover && !answer.disabled
                 && answer.position >= position && !isOutdated(answer)
         }.keys.min()
     }

@@ -9,6 +9,13 @@ public struct ClusterPolicy: Hashable, Sendable {
     public var primaryStartTimeout: Duration = .seconds(300)
     /// How long an orderly stop may take before PostgreSQL is stopped at once.
     public var primaryStopTimeout: Duration = .seconds(60)
+    /// Who leads next must have every acknowledged row (contract 4.10).
+    public var synchronous = false
+    /// Without a synchronous standby nothing is acknowledged.
+    public var synchronousStrict = false
+    public var synchronousCount = 1
+    /// Bytes behind the best standby beyond which another is not chosen; nil = no limit.
+    public var maximumLagOnSyncNode: UInt64?
     public var useRewind = false
     public var cloneOnRewindFailure = false
     public var cloneOnDivergence = false

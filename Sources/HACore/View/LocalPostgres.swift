@@ -150,6 +150,33 @@ public struct SQLStatus: Hashable, Sendable {
     public var replayWait: String?
     /// Files said so, not SQL: the position is no more than a lower bound.
     public var isInferred: Bool
+    /// Primary: who receives WAL.
+    public var senders: [Sender] = []
+    /// `synchronous_standby_names` in effect; nil when it was not read.
+    public var synchronousNames: String?
+
+    /// A standby as `pg_stat_replication` shows it.
+    public struct Sender: Hashable, Sendable {
+        /// How it takes part, in the order in which it is preferred (contract 4.10).
+        public enum Part: Int, Hashable, Sendable, Comparable {
+            case async, potential, quorum, sync
+
+            public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+        }
+
+        /// Its `application_name`, which is the name of the member.
+        public var name: String
+        public var isStreaming: Bool
+        public var part: Part
+        public var flushed: LSN
+
+        public init(name: String, isStreaming: Bool = true, part: Part = .async, flushed: LSN) {
+            self.name = name
+            self.isStreaming = isStreaming
+            self.part = part
+            self.flushed = flushed
+        }
+    }
 
     public init(
         at: Instant, inRecovery: Bool, timeline: Timeline, written: LSN? = nil, received: LSN = .zero,

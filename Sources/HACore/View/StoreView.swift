@@ -86,12 +86,31 @@ public struct StoreView: Hashable, Sendable {
     /// The highest version of `epoch` that any member's record shows.
     public var highestEpochVersion: Int64
     public var request: Request?
+    public var sync: Sync
+
+    /// The `sync` znode: who has every row that was acknowledged (contract 1.5).
+    public struct Sync: Hashable, Sendable {
+        /// Nil: synchronous replication is off.
+        public var leader: MemberID?
+        public var standbys: Set<MemberID>
+        /// Data version; nil when the znode is missing.
+        public var version: Int64?
+
+        public init(leader: MemberID? = nil, standbys: Set<MemberID> = [], version: Int64? = nil) {
+            self.leader = leader
+            self.standbys = standbys
+            self.version = version
+        }
+
+        /// Names are compared without regard to case, as PostgreSQL compares them.
+        public func lists(_ member: MemberID) -> Bool { standbys.contains { $0.isSame(as: member) } }
+    }
 
     public init(
         session: Int64, readAt: Instant, leader: Leader? = nil, epoch: Epoch? = nil,
         members: [MemberID: MemberView] = [:], livingSessions: Set<Int64> = [], initialize: Initialize = .absent,
         hasConfig: Bool = false, optime: LSN? = nil, historyTimeline: Timeline? = nil,
-        highestEpochVersion: Int64 = 0, request: Request? = nil
+        highestEpochVersion: Int64 = 0, request: Request? = nil, sync: Sync = Sync()
     ) {
         self.session = session
         self.readAt = readAt
@@ -105,6 +124,7 @@ public struct StoreView: Hashable, Sendable {
         self.historyTimeline = historyTimeline
         self.highestEpochVersion = highestEpochVersion
         self.request = request
+        self.sync = sync
     }
 }
 
@@ -117,6 +137,9 @@ public struct MemberView: Hashable, Sendable {
     public var isRunning: Bool
     public var nofailover: Bool
     public var clonefrom: Bool
+    /// Never to be a synchronous standby.
+    public var nosync: Bool
+    public var syncPriority: Int
     public var failoverPriority: Int
     public var timeline: Timeline?
     public var position: LSN?
@@ -127,7 +150,8 @@ public struct MemberView: Hashable, Sendable {
 
     public init(
         session: Int64, reachable: Bool = true, isPrimary: Bool = false, isRunning: Bool = true,
-        nofailover: Bool = false, clonefrom: Bool = false, failoverPriority: Int = 1, timeline: Timeline? = nil,
+        nofailover: Bool = false, clonefrom: Bool = false, nosync: Bool = false, syncPriority: Int = 1,
+        failoverPriority: Int = 1, timeline: Timeline? = nil,
         position: LSN? = nil, checkpointPending: Bool = false, kept: Bool = true
     ) {
         self.session = session
@@ -136,6 +160,8 @@ public struct MemberView: Hashable, Sendable {
         self.isRunning = isRunning
         self.nofailover = nofailover
         self.clonefrom = clonefrom
+        self.nosync = nosync
+        self.syncPriority = syncPriority
         self.failoverPriority = failoverPriority
         self.timeline = timeline
         self.position = position

@@ -80,7 +80,8 @@ public enum StatusProbe {
         let inRecovery = try row.bool("in_recovery") ?? false
         let receiver = try receiver(row)
         let received = try lsn(row, "received")
-        let sql = SQLStatus(
+        let replication = try replication(result)
+        var sql = SQLStatus(
             at: asked, inRecovery: inRecovery, timeline: try timeline(row, receiver),
             written: try lsn(row, "flushed"), received: max(receiver?.writtenLSN ?? .zero, received ?? .zero),
             replayed: try lsn(row, "replayed") ?? .zero, streaming: receiver?.status == "streaming",
@@ -93,6 +94,8 @@ public enum StatusProbe {
         }
         var settingValues: [String: String] = [:]
         for name in settings { settingValues[name] = row["setting_\(name)"] }
+        sql.senders = replication.map(SQLStatus.Sender.init)
+        sql.synchronousNames = settingValues["synchronous_standby_names"]
         return ServerStatus(
             sql: sql, systemIdentifier: identifier, serverVersion: serverVersion,
             postmasterStartTime: withoutZeroFraction(try row.text("started_text")),
@@ -100,7 +103,7 @@ public enum StatusProbe {
             lastReceivedLSN: received, replayTimestamp: row["replay_text"].map(withoutZeroFraction),
             replayTimestampEpoch: row["replay_epoch"].flatMap(Double.init),
             replayPaused: try row.bool("paused") ?? false,
-            replication: try replication(result), settings: settingValues,
+            replication: replication, settings: settingValues,
             primaryConninfo: Secret(row["primary_conninfo"] ?? ""))
     }
 
@@ -150,5 +153,20 @@ public enum StatusProbe {
     static func withoutZeroFraction(_ text: String) -> String {
         guard let range = text.firstRange(of: ".000000") else { return text }
         return String(text[..<range.lowerBound] + text[range.upperBound...])
+    }
+}
+
+extension SQLStatus.Sender {
+    init(_ row: ServerStatus.Replication) {
+        let part: Part =
+            switch row.syncState {
+            case "sync": .sync
+            case "quorum": .quorum
+            case "potential": .potential
+            default: .async
+            }
+        self.init(
+            name: row.applicationName, isStreaming: row.state == "streaming", part: part,
+            flushed: row.flushedLSN ?? .zero)
     }
 }

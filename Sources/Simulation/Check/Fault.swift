@@ -20,10 +20,10 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
         case startFailures
         /// An operator asks for another leader; the agent's process is asked to end, and is started again.
         case switchover, agentTerm
-        /// A person changes `ttl`. Only where a world asks for it.
-        case timeoutChange
+        /// A person changes `ttl`; switches synchronous mode on or off for a while. Only where a world asks for it.
+        case timeoutChange, modeChange
 
-        static let usual = allCases.filter { $0 != .timeoutChange }
+        static let usual = allCases.filter { $0 != .timeoutChange && $0 != .modeChange }
     }
 
     public var kind: Kind
@@ -55,7 +55,8 @@ extension Fault {
     static func list(seed: UInt64, _ options: SimOptions) -> [Fault] {
         let dice = Dice(seed: seed ^ 0xFA17)
         // A run has a theme: a few kinds of fault that meet often find more than all kinds that meet seldom.
-        let kinds = options.kinds ?? (0..<dice.pick([1, 2, 3, 30])).map { _ in dice.pick(Kind.usual) }
+        var kinds = options.kinds ?? (0..<dice.pick([1, 2, 3, 30])).map { _ in dice.pick(Kind.usual) }
+        if options.kinds == nil, options.policy.synchronous, dice.chance(20) { kinds.append(.modeChange) }
         return (0..<options.faultCount).map { _ in
             let kind = dice.pick(kinds)
             let at = dice.between(options.chaosStart, options.chaosEnd - 200 * millisecond)

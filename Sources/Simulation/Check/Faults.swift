@@ -56,6 +56,12 @@ extension SimWorld {
             }
         case .switchover: requestSwitchover(fault)
         case .timeoutChange: sessionTimeout = options.sessionTimeout * [1, 2, 4][fault.other % 3]
+        case .modeChange:
+            invariants.promisesEnd()
+            for node in nodes { node.policy.synchronous.toggle() }
+            after(fault.duration) { [self] in
+                for node in nodes { node.policy.synchronous.toggle() }
+            }
         case .startFailures:
             startFailures += 1
             after(fault.duration) { [self] in startFailures -= 1 }
@@ -75,6 +81,8 @@ extension SimWorld {
         let candidate = fault.other < 4 ? nodes[fault.other % nodes.count].name : nil
         let names = fault.target < 0 || candidate == nil ? leader : nil
         let data = SimData.request(leader: names, candidate: candidate, dueAt: fault.isTrap ? nil : due(fault))
+        // A failover that names no leader may lead past synchronous mode: the operator's word.
+        if names == nil { invariants.promisesEnd() }
         zookeeper.commitByThirdParty([
             zookeeper.tree[.failover] == nil
                 ? .create(.failover, data, ephemeral: false) : .set(.failover, data, expected: nil)

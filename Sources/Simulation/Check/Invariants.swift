@@ -11,10 +11,24 @@ final class Invariants {
     /// System identifiers that stood in `initialize`.
     private var clusters: Set<String> = []
     private var creators: [UInt32: Int] = [:]
+    /// Up to where each timeline has rows that were acknowledged by a primary and its synchronous standbys.
+    private var protected: [SimPostgres.Branch: UInt64] = [:]
     private(set) var promotions = 0
     private(set) var acknowledged = 0
 
-    init(_ world: SimWorld) { self.world = world }
+    private var promises: Bool
+
+    init(_ world: SimWorld) {
+        self.world = world
+        promises = world.options.policy.synchronousStrict
+    }
+
+    /// Somebody changes the mode: from here on it is the last primary's word that counts, which clients cannot know.
+    func promisesEnd() {
+        promises = false
+        protected = [:]
+    }
+
 
     private func violated(_ what: String) { world.violated(what) }
 
@@ -33,6 +47,21 @@ final class Invariants {
             violated("timeline \(branch.number) was made twice, the second time by \(world.nodes[node].name)")
         }
         creators[branch.number] = branch.identity
+        keepsAcknowledged(node)
+    }
+
+    /// I-1: in strict synchronous mode a new primary has every row that was acknowledged.
+    private func keepsAcknowledged(_ node: Int) {
+        let postgres = world.nodes[node].postgres
+        for (branch, end) in protected {
+            guard let index = postgres.lineage.firstIndex(of: branch) else {
+                return violated("\(world.nodes[node].name) lacks timeline \(branch.number), on which rows were acknowledged")
+            }
+            let limit = index + 1 < postgres.lineage.count ? postgres.lineage[index + 1].start : postgres.wal
+            if limit < end {
+                violated("\(world.nodes[node].name) lacks \(end - limit) bytes of rows acknowledged on timeline \(branch.number)")
+            }
+        }
     }
 
     func corrupted(_ node: Int, from upstream: Int) {
@@ -68,8 +97,13 @@ final class Invariants {
 
     /// The form that a client can check: nothing sent after the first acknowledgement on a newer timeline is
     /// acknowledged on an older one.
-    func acknowledged(_ branch: SimPostgres.Branch, sent: Nanoseconds) {
+    /// - Parameter isProtected: a standby was waited for.
+    func acknowledged(_ commit: SimPostgres.Commit, sent: Nanoseconds, isProtected: Bool) {
+        let branch = commit.branch
         acknowledged += 1
+        if isProtected, promises {
+            protected[branch, default: 0] = max(protected[branch, default: 0], commit.end)
+        }
         if firstAcknowledged[branch.identity] == nil { firstAcknowledged[branch.identity] = world.now }
         for (identity, first) in firstAcknowledged where identity > branch.identity && sent > first {
             violated("a write was acknowledged on timeline \(branch.number) after one on a newer timeline")

@@ -25,6 +25,8 @@ public enum Weakness: String, Sendable, CaseIterable {
     case timelineUnreserved
     /// The lock moves to a session with a shorter timeout, and the keeper's deadline stays as it is.
     case deadlineKept
+    /// Taking the lock does not check that `sync` is what the decision read (rulings, Lock 2).
+    case eligibilityUnchecked
     /// PostgreSQL takes longer to die than the lease's margin allows.
     case slowKill
 }
@@ -144,5 +146,8 @@ public struct SimOptions: Sendable {
         policy.cloneOnDivergence = dice.chance(60)
         policy.checkTimeline = dice.chance(20)
         policy.maximumLagOnFailover = dice.pick([2000, 100_000, 1_048_576])
+        policy.synchronous = dice.chance(40)
+        policy.synchronousStrict = policy.synchronous && dice.chance(60)
+        policy.synchronousCount = dice.pick([1, 1, 2])
     }
 }

@@ -155,10 +155,20 @@ public final class SimWorld {
     private func write(to node: SimNode) {
         let sent = now
         after(latency) { [self] in
-            guard let branch = node.postgres.commit() else { return }
-            after(latency) { [self] in invariants.acknowledged(branch, sent: sent) }
+            guard let commit = node.postgres.commit() else { return }
+            acknowledge(commit, by: node.postgres, sent: sent)
         }
         after(dice.milliseconds(10, 40)) { [self] in write(to: node) }
+    }
+
+    private func acknowledge(_ commit: SimPostgres.Commit, by postgres: SimPostgres, sent: Nanoseconds) {
+        guard let stands = postgres.acknowledges(commit) else { return }
+        if stands {
+            let isProtected = !postgres.synchronous.members.isEmpty
+            after(latency) { [self] in invariants.acknowledged(commit, sent: sent, isProtected: isProtected) }
+        } else {
+            after(20 * millisecond) { [self] in acknowledge(commit, by: postgres, sent: sent) }
+        }
     }
 
     private func replicate(_ node: SimNode) {
@@ -239,6 +249,7 @@ public final class SimWorld {
         if let node = nodes.first(where: { $0.agent?.leaving == true }) {
             return "the agent of \(node.name) does not end"
         }
+        if nobodyMayLead { return nil }
         guard let primary = nodes.first(where: { $0.postgres.isWritable }) else {
             return "no primary; "
                 + nodes.map { "\($0.name): \($0.agent?.lastDecision?.rule.rawValue ?? "no agent")" }.joined(
@@ -263,6 +274,14 @@ public final class SimWorld {
             return "\(node.name) does not stream: \(rule)"
         }
         return nil
+    }
+
+    /// A person has to help: the data that others are measured by are lost.
+    private var nobodyMayLead: Bool {
+        let barred: Set<RuleID> = ["candidate.not-synchronous", "candidate.lag", "candidate.timeline"]
+        let left = nodes.filter { $0.postgres.contents != .empty }
+        return left.count < nodes.count
+            && left.allSatisfy { $0.agent?.lastDecision.map { barred.contains($0.rule) } ?? false }
     }
 
     /// A person has to help by policy: the data diverged and neither a rewind nor a clone is allowed.

@@ -16,7 +16,7 @@ final class SimAgent {
 
     // The loop.
     private var memory = DecisionMemory()
-    private var store: StoreView?
+    private(set) var store: StoreView?
     private var isDirty = true
     private var isLooking = false
     private var looksAgain = false
@@ -361,6 +361,13 @@ final class SimAgent {
         view.hasConfig = rest[.config] != nil
         if case .optime(let lsn)? = rest[.status]?.data { view.optime = lsn }
         if case .timeline(let timeline)? = rest[.history]?.data { view.historyTimeline = timeline }
+        if let sync = rest[.sync] {
+            view.sync.version = sync.version
+            if case .synchronous(let leader, let standbys) = sync.data {
+                view.sync.leader = leader
+                view.sync.standbys = standbys
+            }
+        }
         if let failover = rest[.failover], case .request(let leader, let candidate, let due) = failover.data {
             view.request = StoreView.Request(
                 leader: leader, candidate: candidate, dueAt: due.map { node.clock.local($0) },

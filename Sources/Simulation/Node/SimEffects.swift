@@ -70,7 +70,7 @@ extension SimAgent {
                 return nil
             }) { done(Self.outcome($0)) }
         case .acquire, .adopt, .replace, .release, .settle, .arm, .prepareTree, .raceInitialize, .claimInitialize,
-            .writeConfig, .clearRequest:
+            .writeConfig, .clearRequest, .writeSync:
             carryOutLock(effect, done)
         case .finishBootstrap(let term): finishBootstrap(term, done)
         case .initdb:
@@ -81,7 +81,16 @@ extension SimAgent {
                 return nil
             }
         case .cancelBootstrap: cancelBootstrap(done)
-        case .start(let role, _): askKeeper({ $0.start(role) }) { done(Self.outcome($0)) }
+        case .setSynchronous(let names):
+            world.after(world.dice.milliseconds(1, 20)) { [self] in
+                network { [self] in
+                    node.postgres.synchronous = names
+                    done(.done)
+                }
+            }
+        case .start(let role, _):
+            node.postgres.synchronous = startsSynchronous(as: role)
+            askKeeper({ $0.start(role) }) { done(Self.outcome($0)) }
         case .promote(let term): promote(term, done)
         case .checkpoint:
             world.after(world.dice.milliseconds(20, 300)) { [self] in
@@ -102,6 +111,13 @@ extension SimAgent {
         case .rewind(let member): rewind(from: member, done)
         case .clone(let member): clone(from: member, done)
         }
+    }
+
+    /// A primary waits for whom `sync` promises, a standby for nobody.
+    private func startsSynchronous(as role: StartRole) -> SynchronousNames {
+        guard policy.synchronous else { return .unmanaged }
+        guard role == .primary else { return .none }
+        return SynchronousNames(store?.sync.standbys ?? [], strict: policy.synchronousStrict)
     }
 
     static func outcome(_ refusal: String?) -> FinishedEffect.Outcome { refusal.map { .failed($0) } ?? .done }

@@ -11,9 +11,10 @@ extension SimAgent {
             .create(.leader, .name(node.name), ephemeral: true), .set(.leader, .name(node.name), expected: 0),
         ]
         switch effect {
-        case .acquire(let version, let request):
-            let clear = request.map { [SimOperation.set(.failover, .empty, expected: $0)] } ?? []
-            transaction(handle, [.set(.epoch, taken, expected: version)] + lock + clear, done) { [self] result in
+        case .acquire(let version, let sync, let request):
+            var more = request.map { [SimOperation.set(.failover, .empty, expected: $0)] } ?? []
+            if let sync, !world.weakened(.eligibilityUnchecked) { more.append(.check(.sync, sync)) }
+            transaction(handle, [.set(.epoch, taken, expected: version)] + lock + more, done) { [self] result in
                 lead(epoch: result.znodes[0], term: result.znodes[1]?.czxid)
             }
         case .replace(let version):
@@ -41,6 +42,9 @@ extension SimAgent {
                 }
             }
         case .release(let term): release(term, handle, done)
+        case .writeSync(let leader, let standbys, let version, _):
+            let data = SimData.synchronous(leader: leader, standbys: standbys)
+            simple(handle, guards + [.set(.sync, data, expected: version)], done)
         case .clearRequest(let version, _): simple(handle, guards + [.set(.failover, .empty, expected: version)], done)
         case .arm(let term): arm(term, done)
         case .settle:

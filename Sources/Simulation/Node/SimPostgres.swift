@@ -44,6 +44,8 @@ final class SimPostgres {
     private(set) var inRecovery = true
     private(set) var acceptsClients = false
     private var generation = 0
+    /// `synchronous_standby_names`, likewise.
+    var synchronous = SynchronousNames.unmanaged
     /// Configured upstream: survives restarts, like the file it stands for.
     var upstream: Int?
     private(set) var isStreaming = false
@@ -86,10 +88,18 @@ final class SimPostgres {
 
     func status(at instant: Instant) -> SQLStatus? {
         guard phase == .running, let timeline else { return nil }
-        return SQLStatus(
+        var sql = SQLStatus(
             at: instant, inRecovery: inRecovery, timeline: Timeline(timeline.number),
             written: inRecovery ? nil : LSN(wal), received: inRecovery ? LSN(wal) : .zero, replayed: LSN(wal),
             streaming: isStreaming)
+        sql.synchronousNames = synchronous.setting ?? ""
+        guard !inRecovery else { return sql }
+        let names = synchronous.members
+        sql.senders = world.nodes.filter { $0.postgres.upstream == node && $0.postgres.isStreaming }.map {
+            SQLStatus.Sender(
+                name: $0.name.rawValue, part: names.contains($0.name) ? .sync : .async, flushed: LSN($0.postgres.wal))
+        }
+        return sql
     }
 
     // MARK: Processes
@@ -208,11 +218,34 @@ final class SimPostgres {
         minRecovery = 0
     }
 
+    /// A commit that was written here: who sent it waits for it.
+    struct Commit {
+        let branch: Branch
+        let end: UInt64
+        fileprivate let generation: Int
+    }
+
     /// A client's commit; nil when refused.
-    func commit() -> Branch? {
-        guard isWritable else { return nil }
+    func commit() -> Commit? {
+        guard isWritable, let branch = lineage.last else { return nil }
         wal += UInt64(world.dice.between(60, 200))
-        return lineage.last
+        return Commit(branch: branch, end: wal, generation: generation)
+    }
+
+    /// Whether the server tells its client that a commit stands; nil: never, its backend is gone.
+    func acknowledges(_ commit: Commit) -> Bool? {
+        guard generation == commit.generation, acceptsClients else { return nil }
+        switch synchronous {
+        case .unmanaged, .none: return true
+        case .blocked: return false
+        case .all(let members):
+            return members.allSatisfy { member in
+                guard let other = world.node(member)?.postgres, other.lineage.contains(commit.branch) else {
+                    return false
+                }
+                return other.lineage.last == commit.branch && other.wal >= commit.end
+            }
+        }
     }
 
     // MARK: Replication

@@ -20,6 +20,7 @@ enum SimData: Hashable {
     case member(MemberView, epochSeen: Int64)
     case system(SystemIdentifier)
     case timeline(Timeline)
+    case synchronous(leader: MemberID?, standbys: Set<MemberID>)
     case request(leader: MemberID?, candidate: MemberID?, dueAt: Nanoseconds?)
 }
 

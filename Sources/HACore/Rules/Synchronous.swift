@@ -1,0 +1,150 @@
+/// Rules of synchronous replication with priority (contract 4.10). Who stands in `sync` has every acknowledged row: a
+/// standby is added to the server's setting before it stands there, and taken out of it only after it does not (I-10).
+let synchronousRules: [Rule] = [
+    Rule("sync.before-promotion", "What the former leader's standbys were promised holds for the new one before it leads.")
+    {
+        s in
+        guard let leadership = s.leadership, s.policy.synchronous, s.local.process == .running(as: .standby),
+            !s.local.promoteRequested, s.local.sql?.inRecovery == true, let sync = s.store?.sync,
+            let version = sync.version, sync.leader?.isSame(as: s.view.me) != true
+        else { return nil }
+        guard s.ready("write-sync"), s.ready("set-synchronous") else {
+            return Conclusion(
+                "Postponing promotion because synchronous replication state was updated by somebody else",
+                recheckAfter: .milliseconds(50))
+        }
+        let others = (sync.standbys.union([sync.leader].compactMap { $0 })).filter { !$0.isSame(as: s.view.me) }
+        let standbys = s.policy.synchronousStrict ? others : []
+        return Conclusion(
+            "taking over synchronous replication before the promotion",
+            .setSynchronous(SynchronousNames(standbys, strict: s.policy.synchronousStrict)),
+            .writeSync(leader: s.view.me, standbys: standbys, version: version, leadership.term))
+    },
+    Rule("sync.off", "Synchronous mode is off: `sync` says so first, then commits wait for nobody.") { s in
+        guard let leadership = s.leadership, s.isLeading, !s.policy.synchronous, let sync = s.store?.sync,
+            sync.leader != nil, let version = sync.version, s.ready("write-sync"), s.ready("set-synchronous")
+        else { return nil }
+        return Conclusion(
+            "Disabled synchronous replication",
+            .writeSync(leader: nil, standbys: [], version: version, leadership.term), .setSynchronous(.unmanaged))
+    },
+    Rule("sync.enable", "Synchronous mode is on: `sync` names its leader.") { s in
+        guard let leadership = s.leadership, s.isLeading, s.policy.synchronous, let sync = s.store?.sync,
+            let version = sync.version, sync.leader?.isSame(as: s.view.me) != true, s.ready("write-sync")
+        else { return nil }
+        return Conclusion(
+            "Enabled synchronous replication",
+            .writeSync(leader: s.view.me, standbys: [], version: version, leadership.term))
+    },
+    Rule("sync.remove", "A standby that is not to be synchronous any more leaves `sync` before the setting.") { s in
+        guard let plan = s.synchronousPlan, let leadership = s.leadership, let version = s.store?.sync.version,
+            s.ready("write-sync")
+        else { return nil }
+        let kept = plan.listed.filter { plan.picked.contains($0) }
+        guard kept != plan.listed else { return nil }
+        return Conclusion(
+            "removing \(Situation.list(plan.listed.subtracting(kept))) from the synchronous standbys",
+            .writeSync(leader: s.view.me, standbys: kept, version: version, leadership.term))
+    },
+    Rule("sync.set", "The setting names the chosen standbys; nobody in `sync` is missing there.") { s in
+        guard let plan = s.synchronousPlan, plan.wanted != plan.current, s.ready("set-synchronous") else { return nil }
+        return Conclusion(
+            plan.wanted == .blocked
+                ? "no standby can be synchronous: commits wait for one"
+                : "Assigning synchronous standby status to [\(Situation.list(plan.wanted.members))]",
+            .setSynchronous(plan.wanted))
+    },
+    Rule("sync.add", "A standby that has caught up with the setting's change stands in `sync` from now on.") { s in
+        guard let plan = s.synchronousPlan, let leadership = s.leadership, let version = s.store?.sync.version,
+            plan.wanted == plan.current, s.ready("write-sync")
+        else { return nil }
+        let confirmed = plan.confirmed.union(plan.listed)
+        guard confirmed != plan.listed else { return nil }
+        return Conclusion(
+            "Synchronous standby status assigned to [\(Situation.list(confirmed))]",
+            .writeSync(leader: s.view.me, standbys: confirmed, version: version, leadership.term))
+    },
+]
+
+/// What synchronous replication is and what it should be.
+struct SynchronousPlan {
+    /// In `sync`, by the members' own spelling.
+    var listed: Set<MemberID>
+    /// In the server's setting.
+    var current: SynchronousNames
+    /// To be synchronous from now on.
+    var picked: Set<MemberID>
+    var wanted: SynchronousNames
+    /// Of `picked`: the server waits for them, and they have all that came before it did.
+    var confirmed: Set<MemberID>
+}
+
+extension Situation {
+    /// Synchronous mode is on, for this member and in `sync`.
+    var isSynchronous: Bool { policy.synchronous && store?.sync.leader != nil }
+
+    /// The former leader or one of its synchronous standbys: has every acknowledged row.
+    func isSyncMember(_ member: MemberID) -> Bool {
+        guard let sync = store?.sync else { return false }
+        return sync.lists(member) || sync.leader?.isSame(as: member) == true
+    }
+
+    /// Whether synchronous mode lets a member lead; an operator's failover past it is the operator's word.
+    func mayLead(_ member: MemberID) -> Bool {
+        guard isSynchronous else { return true }
+        if let request = dueRequest, request.leader == nil, request.candidate == member { return true }
+        return isSyncMember(member)
+    }
+
+    static func list(_ members: Set<MemberID>) -> String {
+        members.sorted().map { "'\($0)'" }.joined(separator: ", ")
+    }
+
+    /// Nil unless this member leads, is written as leader in `sync`, and the server said who receives WAL.
+    var synchronousPlan: SynchronousPlan? {
+        guard isLeading, isSynchronous, let sync = store?.sync, sync.leader?.isSame(as: view.me) == true,
+            let sql = local.sql, !sql.isInferred, let setting = sql.synchronousNames
+        else { return nil }
+        let listed = Set(others.map(\.name).filter { sync.lists($0) })
+            // One that is no member any more stands there under its own name until it is taken out.
+            .union(sync.standbys.filter { name in !others.contains { $0.name.isSame(as: name) } })
+        let picked = pick(sql.senders)
+        let current = SynchronousNames(setting: setting)
+        // Strict, and nobody is there: whoever was promised stays promised.
+        let keeps = picked.isEmpty && policy.synchronousStrict
+        let wanted = keeps ? SynchronousNames(listed, strict: true) : SynchronousNames(picked, strict: false)
+        let confirmed = picked.filter { member in
+            guard let sender = sql.senders.first(where: { $0.isStreaming && member.isSame(as: MemberID($0.name)) }),
+                let since = memory.synchronousSince
+            else { return false }
+            return sender.part == .sync && sender.flushed >= since
+        }
+        return SynchronousPlan(
+            listed: listed, current: current, picked: keeps ? listed : picked, wanted: wanted, confirmed: confirmed)
+    }
+
+    /// The best standbys, as many as are wanted; who is synchronous already stays so among equals.
+    private func pick(_ senders: [SQLStatus.Sender]) -> Set<MemberID> {
+        let eligible = others.compactMap { other -> (name: MemberID, view: MemberView, sender: SQLStatus.Sender)? in
+            guard other.view.isRunning, !other.view.nosync,
+                let sender = senders.first(where: { $0.isStreaming && other.name.isSame(as: MemberID($0.name)) })
+            else { return nil }
+            return (other.name, other.view, sender)
+        }
+        let best = eligible.count > 1 ? eligible.map(\.sender.flushed).max() : local.sql?.written
+        let near = eligible.filter { candidate in
+            guard let limit = policy.maximumLagOnSyncNode, let best else { return true }
+            return best.rawValue <= candidate.sender.flushed.rawValue &+ limit
+        }
+        let order = near.sorted { left, right in
+            if left.view.nofailover != right.view.nofailover { return right.view.nofailover }
+            if left.view.syncPriority != right.view.syncPriority {
+                return left.view.syncPriority > right.view.syncPriority
+            }
+            if left.sender.part != right.sender.part { return left.sender.part > right.sender.part }
+            if left.sender.flushed != right.sender.flushed { return left.sender.flushed > right.sender.flushed }
+            return left.name < right.name
+        }
+        return Set(order.prefix(policy.synchronousCount).map(\.name))
+    }
+}
