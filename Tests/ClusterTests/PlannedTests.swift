@@ -13,7 +13,7 @@ extension ClusterTests {
             let writer = try await AcknowledgedWriter(cluster, leader: before.leader)
             writer.start()
             try await writer.progress()
-            let answer = try await ask(before.replicas[0], "switchover", ["leader": .string(before.leader.name)])
+            let answer = try await Rest.ask(before.replicas[0], "switchover", ["leader": .string(before.leader.name)])
             #expect(answer.status == 200, "\(answer.body)")
             let after = try await cluster.whole("led by another") { $0.leader !== before.leader }
             #expect(answer.body == "Successfully switched over to \"\(after.leader.name)\"")
@@ -36,7 +36,7 @@ extension ClusterTests {
                 let roles = try await cluster.whole()
                 var body: JSONObject = ["candidate": .string(candidate.name)]
                 if asSwitchover { body["leader"] = .string(roles.leader.name) }
-                let answer = try await ask(roles.leader, asSwitchover ? "switchover" : "failover", body)
+                let answer = try await Rest.ask(roles.leader, asSwitchover ? "switchover" : "failover", body)
                 #expect(answer.status == 200)
                 #expect(
                     answer.body
@@ -54,7 +54,7 @@ extension ClusterTests {
             writer.start()
             try await writer.progress()
             ProcessTable.signal(SIGSTOP, receiver)
-            let answer = try await ask(
+            let answer = try await Rest.ask(
                 before.leader, "switchover",
                 ["leader": .string(before.leader.name), "candidate": .string(candidate.name)])
             ProcessTable.signal(SIGCONT, receiver)
@@ -77,7 +77,7 @@ extension ClusterTests {
                 _ path: String, _ body: JSONObject, _ code: Int, _ text: String,
                 _ location: SourceLocation = #_sourceLocation
             ) async throws {
-                let answer = try await ask(roles.replicas[0], path, body)
+                let answer = try await Rest.ask(roles.replicas[0], path, body)
                 #expect(answer.status == code, "\(path) \(body)", sourceLocation: location)
                 #expect(answer.body.contains(text), "\(path): \(answer.body)", sourceLocation: location)
             }
@@ -118,7 +118,7 @@ extension ClusterTests {
                 let format = ISO8601DateFormatter()
                 format.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
                 let moment = format.string(from: Date(timeIntervalSinceNow: seconds))
-                return try await ask(
+                return try await Rest.ask(
                     before.leader, "switchover",
                     ["leader": .string(before.leader.name), "scheduled_at": .string(moment)])
             }
@@ -128,10 +128,10 @@ extension ClusterTests {
             try await eventually("the leader waits for it", within: AgentCommand.deadline()) {
                 before.leader.logText.contains("Awaiting switchover")
             }
-            let deleted = try await ask(before.leader, "switchover", nil, "DELETE")
+            let deleted = try await Rest.ask(before.leader, "switchover", nil, "DELETE")
             #expect(deleted.status == 200)
             #expect(deleted.body == "scheduled switchover deleted")
-            #expect(try await ask(before.leader, "switchover", nil, "DELETE").status == 404)
+            #expect(try await Rest.ask(before.leader, "switchover", nil, "DELETE").status == 404)
             #expect(try await schedule(after: 3).status == 202)
             try await cluster.whole("led by another") { $0.leader !== before.leader }
             try await expectCleared(cluster)
@@ -151,19 +151,22 @@ extension ClusterTests {
             #expect(after.timeline == before.timeline)
         }
 
-        private func ask(
-            _ node: ClusterNode, _ path: String, _ body: JSONObject?, _ method: String = "POST"
-        ) async throws -> HTTPAnswer {
-            let password = Data("admin:\(ClusterSettings().passwords.rest)".utf8).base64EncodedString()
-            return try await HTTPProbe.send(
-                method, "/\(path)", port: node.restPort, body: body.map { JSONValue.object($0).text(.compact) },
-                headers: ["Authorization": "Basic \(password)"], within: .seconds(45))
-        }
-
         private func expectCleared(_ cluster: TestCluster) async throws {
             try await eventually("the request is cleared", within: AgentCommand.deadline()) {
                 try await ClusterTree.with(cluster) { try await $0.text("failover") } == "{}"
             }
         }
+    }
+}
+
+/// Requests of an operator, with the cluster's name and password.
+enum Rest {
+    static func ask(
+        _ node: ClusterNode, _ path: String, _ body: JSONObject?, _ method: String = "POST"
+    ) async throws -> HTTPAnswer {
+        let password = Data("admin:\(ClusterSettings().passwords.rest)".utf8).base64EncodedString()
+        return try await HTTPProbe.send(
+            method, "/\(path)", port: node.restPort, body: body.map { JSONValue.object($0).text(.compact) },
+            headers: ["Authorization": "Basic \(password)"], within: .seconds(45))
     }
 }

@@ -1,0 +1,147 @@
+import Testing
+
+@testable import HACore
+
+@Suite("Synchronous replication")
+struct SynchronousRuleTests {
+    /// A strict leader with its two standbys streaming.
+    private func leading(
+        names: String = "", listed: Set<MemberID> = [], parts: [MemberID: SQLStatus.Sender.Part] = ["n2": .async, "n3": .async]
+    ) -> Scene {
+        var scene = Scene()
+        scene.lead()
+        scene.runPrimary()
+        scene.view.policy.synchronous = true
+        scene.view.policy.synchronousStrict = true
+        scene.view.store?.sync = StoreView.Sync(leader: Scene.me, standbys: listed, version: 3)
+        scene.view.local.sql?.synchronousNames = names
+        scene.view.local.sql?.senders = parts.sorted { $0.key < $1.key }.map {
+            SQLStatus.Sender(name: $0.key.rawValue, part: $0.value, flushed: LSN(2000))
+        }
+        return scene
+    }
+
+    private func write(_ standbys: Set<MemberID>) -> Effect {
+        .writeSync(leader: Scene.me, standbys: standbys, version: 3, Term(400))
+    }
+
+    @Test(
+        "Settings are written and read as Patroni writes them",
+        arguments: [
+            (SynchronousNames.none, ""), (.all(["postgres-1"]), "\"postgres-1\""), (.all(["a"]), "a"),
+            (.all(["b", "a"]), "2 (a,b)"), (.all(["first"]), "\"first\""), (.all(["say \"hi\""]), "\"say \"\"hi\"\"\""),
+            (.blocked, "__patroni_strict_sync_replica_placeholder__"),
+        ])
+    func settings(names: SynchronousNames, setting: String) {
+        #expect(names.setting == setting)
+        #expect(SynchronousNames(setting: setting) == names)
+    }
+
+    @Test("What others write is read; what is not ours counts as unmanaged")
+    func foreignSettings() {
+        #expect(SynchronousNames(setting: "FIRST 2 (a, \"b\")") == .all(["a", "b"]))
+        for text in ["*", "ANY 1 (a,b)", "1 (a,b)", "a,b", "(a)", "2 (a,", "\"a"] {
+            #expect(SynchronousNames(setting: text) == .unmanaged, "\(text)")
+        }
+    }
+
+    @Test("A standby is set before it is listed, and listed only once it has all that came before")
+    func adding() {
+        var scene = leading()
+        #expect(scene.decision.effects == [.setSynchronous(.all(["n2"]))])
+        scene = leading(names: "n2", parts: ["n2": .async, "n3": .async])
+        #expect(scene.decision.rule == "leader.lead", "not synchronous yet")
+        scene = leading(names: "n2", parts: ["n2": .sync, "n3": .async])
+        scene.memory.synchronousSince = LSN(2001)
+        #expect(scene.decision.rule == "leader.lead", "has not come far enough")
+        scene.memory.synchronousSince = LSN(2000)
+        #expect(scene.decision.effects == [write(["n2"])])
+    }
+
+    @Test("A standby that is gone leaves sync before the setting")
+    func removing() {
+        var scene = leading(names: "n2", listed: ["n2"], parts: ["n3": .async])
+        #expect(scene.decision.effects == [write([])])
+        scene.view.store?.sync.standbys = []
+        #expect(scene.decision.effects == [.setSynchronous(.all(["n3"]))])
+    }
+
+    @Test("Strict: without a standby the promise stands, or nothing is acknowledged")
+    func strict() {
+        var scene = leading(names: "n2", listed: ["n2"], parts: [:])
+        #expect(scene.decision.rule == "leader.lead")
+        scene = leading(parts: [:])
+        #expect(scene.decision.effects == [.setSynchronous(.blocked)])
+        scene.view.policy.synchronousStrict = false
+        #expect(scene.decision.rule == "leader.lead")
+        scene.view.local.sql?.synchronousNames = "n2"
+        #expect(scene.decision.effects == [.setSynchronous(.none)])
+    }
+
+    @Test("Who may not, lags, or is less wanted is not chosen; who is synchronous stays")
+    func choosing() {
+        var scene = leading()
+        scene.view.store?.members["n2"]?.nosync = true
+        #expect(scene.decision.effects == [.setSynchronous(.all(["n3"]))])
+        scene = leading()
+        scene.view.store?.members["n2"]?.nofailover = true
+        #expect(scene.decision.effects == [.setSynchronous(.all(["n3"]))])
+        scene = leading()
+        scene.view.store?.members["n3"]?.syncPriority = 2
+        #expect(scene.decision.effects == [.setSynchronous(.all(["n3"]))])
+        scene = leading(names: "n3", listed: ["n3"], parts: ["n2": .async, "n3": .sync])
+        #expect(scene.decision.rule == "leader.lead")
+        scene.view.local.sql?.senders[1].flushed = LSN(1000)
+        scene.view.policy.maximumLagOnSyncNode = 500
+        #expect(scene.decision.effects == [write([])])
+        scene = leading()
+        scene.view.policy.synchronousCount = 2
+        #expect(scene.decision.effects == [.setSynchronous(.all(["n2", "n3"]))])
+    }
+
+    @Test("Before its promotion a new leader takes the promises over")
+    func beforePromotion() {
+        for strict in [true, false] {
+            var scene = leading(listed: [Scene.me, "n3"])
+            scene.view.policy.synchronousStrict = strict
+            scene.view.store?.sync.leader = "n2"
+            scene.view.local.process = .running(as: .standby)
+            scene.view.local.sql?.inRecovery = true
+            let standbys: Set<MemberID> = strict ? ["n2", "n3"] : []
+            #expect(
+                scene.decision.effects == [
+                    .setSynchronous(strict ? .all(standbys) : .none), write(standbys),
+                ])
+        }
+    }
+
+    @Test("Only the former leader and its synchronous standbys race, and the lock is taken by the version that was read")
+    func racing() {
+        var scene = Scene()
+        scene.view.policy.synchronous = true
+        scene.memory.absentSince = Scene.now - .seconds(1)
+        scene.memory.absentEpochVersion = 5
+        scene.view.store?.sync = StoreView.Sync(leader: "n2", standbys: ["n3"], version: 3)
+        scene.answer(["n2": Scene.standby(9000), "n3": Scene.standby(1000)])
+        #expect(scene.decision.rule == "candidate.not-synchronous")
+        scene.view.store?.sync.standbys = ["N1", "n3"]
+        #expect(scene.decision.effects == [.acquire(epochVersion: 5, sync: 3)], "the former leader's surplus counts for nothing")
+        scene.answer(["n2": Scene.standby(1000), "n3": Scene.standby(9000)])
+        #expect(scene.decision.rule == "candidate.behind")
+    }
+
+    @Test("A synchronous standby that ends is let go by its leader first")
+    func leaving() {
+        var scene = Scene()
+        scene.follow()
+        scene.view.policy.synchronous = true
+        scene.view.leaving = true
+        scene.view.store?.sync = StoreView.Sync(leader: "n2", standbys: [Scene.me], version: 3)
+        #expect(scene.decision.rule == "leaving.opt-out")
+        scene.view.store?.sync.standbys = []
+        #expect(scene.decision.effects == [.stop])
+        scene.view.store?.sync.standbys = [Scene.me]
+        scene.memory.leavingSince = Scene.now - .seconds(60)
+        #expect(scene.decision.effects == [.stop])
+    }
+}
