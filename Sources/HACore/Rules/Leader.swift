@@ -9,7 +9,7 @@ private let runningRules: [Rule] = [
         return Conclusion("waiting for the last processes of the crashed PostgreSQL", recheckAfter: .milliseconds(100))
     },
     Rule("leader.crashed", "A crashed primary comes back here or, by primary_start_timeout, elsewhere.") { s in
-        guard let leadership = s.leadership, s.local.process == .absent, case .crashed(let at) = s.local.ending,
+        guard let leadership = s.leadership, s.local.process == .absent, let at = s.crashedAt(leadership),
             let control = s.local.control, !control.wasStandby
         else { return nil }
         let timeout = s.policy.primaryStartTimeout
@@ -52,7 +52,8 @@ private let runningRules: [Rule] = [
     },
     Rule("leader.arm", "A primary that an earlier process of ours ran: its keeper gets this session's lease.") { s in
         guard let leadership = s.leadership, s.local.isRunning, s.local.mayBeWritable,
-            s.local.armedZxid != leadership.epochZxid, s.ready("arm")
+            s.local.armedZxid != leadership.epochZxid, s.local.latch.map({ $0 < leadership.epochZxid }) ?? true,
+            s.ready("arm")
         else { return nil }
         return Conclusion("handing the present lease to the keeper", .arm(leadership.term))
     },
@@ -64,6 +65,8 @@ private let runningRules: [Rule] = [
             switch s.failoverPossible(since: since) {
             case nil:
                 return Conclusion("asking who could take over", .askPeers, recheckAfter: .milliseconds(200))
+            case true? where s.local.armedUntil == nil:
+                return Conclusion("waiting for the end of the stopped PostgreSQL", recheckAfter: .milliseconds(50))
             case true?:
                 return Conclusion("stopped PostgreSQL because of startup timeout", .fence)
             case false?: break
@@ -128,6 +131,14 @@ private let roleRules: [Rule] = [
 ]
 
 extension Situation {
+    /// When the primary of this very term ended by itself; a keeper that is new does not know of it.
+    fileprivate func crashedAt(_ leadership: Leadership) -> Instant? {
+        if case .crashed(let at) = local.ending { return at }
+        guard local.ending == .neverStarted, memory.ledTerm == leadership.term, local.control?.state == .inProduction
+        else { return nil }
+        return memory.lastLedAt
+    }
+
     /// The lock is proved ours and the server here is out of recovery.
     var isLeading: Bool {
         leadership != nil && local.isRunning && local.sql?.inRecovery == false && memory.bootstrap == nil

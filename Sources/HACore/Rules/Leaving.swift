@@ -1,5 +1,15 @@
 /// Rules of a process that was asked to end (contract 4.17): PostgreSQL stops, then the lock goes, never before.
 let leavingRules: [Rule] = [
+    Rule("planned.linger", "Released; an archiver or a dead member's walsender is left, and has no more to write.") { s in
+        guard s.view.leadership == nil, s.local.isRunning, s.local.isShutDown else { return nil }
+        let grace = Situation.shipping - (s.view.now - (s.memory.stoodBackAt ?? s.view.now - Situation.shipping))
+        guard grace <= .zero, s.mayQuit else {
+            return Conclusion(
+                "waiting for the end of the stopped PostgreSQL", recheckAfter: max(grace, .milliseconds(50)))
+        }
+        return Conclusion(
+            "stopping what is left of the stopped PostgreSQL", .stopAtOnce, recheckAfter: .milliseconds(500))
+    },
     Rule("leaving.hand-over", "The leader ends: a planned stop, so that another member goes on without a loss.") { s in
         guard s.view.leaving, s.memory.handOver == nil, let leadership = s.leadership, s.local.isRunning,
             !s.local.stopRequested, s.ready("stop-planned")

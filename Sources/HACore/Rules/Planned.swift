@@ -48,18 +48,6 @@ let plannedRules: [Rule] = [
         }
         return Conclusion("asking who has the shutdown checkpoint", .askPeers, recheckAfter: .milliseconds(50))
     },
-    Rule("planned.linger", "Released; an archiver or a dead member's walsender is left, and has no more to write.") { s in
-        guard s.view.leadership == nil, s.local.isRunning, s.local.stopRequested, !s.local.mayBeWritable else {
-            return nil
-        }
-        let grace = Situation.shipping - (s.view.now - (s.memory.stoodBackAt ?? s.view.now - Situation.shipping))
-        guard s.local.isShutDown, grace <= .zero, s.mayQuit else {
-            return Conclusion(
-                "waiting for the end of the stopped PostgreSQL", recheckAfter: max(grace, .milliseconds(50)))
-        }
-        return Conclusion(
-            "stopping what is left of the stopped PostgreSQL", .stopAtOnce, recheckAfter: .milliseconds(500))
-    },
 ]
 
 /// Rules of the leader about an operator's request in `failover` (contract 4.8.1).
