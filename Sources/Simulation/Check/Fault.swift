@@ -1,3 +1,5 @@
+import HACore
+
 /// One thing that goes wrong at one time. A list of them and a seed are a whole run.
 public struct Fault: Sendable, Hashable, CustomStringConvertible {
     public enum Kind: String, Sendable, CaseIterable {
