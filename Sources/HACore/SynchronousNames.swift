@@ -50,7 +50,9 @@ public enum SynchronousNames: Hashable, Sendable {
                 rest.removeFirst()
                 while true {
                     guard let character = rest.popFirst() else { return nil }
-                    if character != "\"" { name.append(character) } else if rest.first == "\"" {
+                    if character != "\"" {
+                        name.append(character)
+                    } else if rest.first == "\"" {
                         name.append(rest.removeFirst())
                     } else {
                         break

@@ -81,7 +81,8 @@ extension ClusterTests {
                 #expect(answer.status == code, "\(path) \(body)", sourceLocation: location)
                 #expect(answer.body.contains(text), "\(path): \(answer.body)", sourceLocation: location)
             }
-            try await expect("failover", ["leader": ""], 400, "Failover could be performed only to a specific candidate")
+            try await expect(
+                "failover", ["leader": ""], 400, "Failover could be performed only to a specific candidate")
             try await expect(
                 "switchover", ["candidate": .string(replica)], 400,
                 "Switchover could be performed only from a specific leader")

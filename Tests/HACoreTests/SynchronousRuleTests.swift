@@ -6,7 +6,8 @@ import Testing
 struct SynchronousRuleTests {
     /// A strict leader with its two standbys streaming.
     private func leading(
-        names: String = "", listed: Set<MemberID> = [], parts: [MemberID: SQLStatus.Sender.Part] = ["n2": .async, "n3": .async]
+        names: String = "", listed: Set<MemberID> = [],
+        parts: [MemberID: SQLStatus.Sender.Part] = ["n2": .async, "n3": .async]
     ) -> Scene {
         var scene = Scene()
         scene.lead()
@@ -115,7 +116,7 @@ struct SynchronousRuleTests {
         }
     }
 
-    @Test("Only the former leader and its synchronous standbys race, and the lock is taken by the version that was read")
+    @Test("Only the former leader and its synchronous standbys race, by the version of sync that was read")
     func racing() {
         var scene = Scene()
         scene.view.policy.synchronous = true
@@ -125,7 +126,8 @@ struct SynchronousRuleTests {
         scene.answer(["n2": Scene.standby(9000), "n3": Scene.standby(1000)])
         #expect(scene.decision.rule == "candidate.not-synchronous")
         scene.view.store?.sync.standbys = ["N1", "n3"]
-        #expect(scene.decision.effects == [.acquire(epochVersion: 5, sync: 3)], "the former leader's surplus counts for nothing")
+        // The former leader's surplus counts for nothing.
+        #expect(scene.decision.effects == [.acquire(epochVersion: 5, sync: 3)])
         scene.answer(["n2": Scene.standby(1000), "n3": Scene.standby(9000)])
         #expect(scene.decision.rule == "candidate.behind")
     }

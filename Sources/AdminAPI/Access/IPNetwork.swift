@@ -29,7 +29,9 @@ struct IPAddress: Hashable, Sendable {
         default: return nil
         }
         self.init(
-            bytes: address.withSockAddr { pointer, size in Array(UnsafeRawBufferPointer(start: pointer, count: size)[place]) })
+            bytes: address.withSockAddr { pointer, size in
+                Array(UnsafeRawBufferPointer(start: pointer, count: size)[place])
+            })
     }
 }
 
@@ -82,7 +84,8 @@ final class HostResolver: Sendable {
             var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
             let length = socklen_t(text.count)
             if getnameinfo(entry.ai_addr, entry.ai_addrlen, &text, length, nil, 0, NI_NUMERICHOST) == 0,
-                let address = IPAddress(String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
+                let address = IPAddress(
+                    String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
             {
                 addresses.insert(address)
             }

@@ -83,7 +83,8 @@ struct LeaderChange: Sendable {
 
     private static func success(_ request: LeaderRequest, _ leader: MemberID) -> String {
         if let candidate = request.record.candidate, candidate != leader {
-            return "\(request.action == .switchover ? "Switched" : "Failed") over to \"\(leader)\" instead of \"\(candidate)\""
+            let verb = request.action == .switchover ? "Switched" : "Failed"
+            return "\(verb) over to \"\(leader)\" instead of \"\(candidate)\""
         }
         return "Successfully \(request.action.done) to \"\(leader)\""
     }

@@ -61,8 +61,8 @@ struct LockEffects: Sendable {
         let results = try await run(
             session,
             transactions.acquire(
-                epoch: Version(counted: epochVersion), sync: sync.map(Version.init(counted:)), request: request.map(Version.init(counted:)),
-                session: id, nonce: Self.nonce()))
+                epoch: Version(counted: epochVersion), sync: sync.map(Version.init(counted:)),
+                request: request.map(Version.init(counted:)), session: id, nonce: Self.nonce()))
         try lead(id, epoch: results[0].stat, leader: results[2].stat?.czxid)
     }
 
@@ -170,7 +170,8 @@ struct LockEffects: Sendable {
 
     /// Takes an operator's request back, if it is still the one that was read.
     func clearRequest(version: Int64, as term: Term) async throws(EffectFailure) {
-        try await write(layout.failover, FailoverRecord().json.znode, as: term, expecting: .exactly(Version(counted: version)))
+        try await write(
+            layout.failover, FailoverRecord().json.znode, as: term, expecting: .exactly(Version(counted: version)))
     }
 
     /// A write that only the leader may do: guarded by `epoch` and the mark (rulings, Lock 1).

@@ -219,7 +219,8 @@ extension MemberView {
             session: session, reachable: record.apiURL != nil,
             isPrimary: record.role == .primary && record.state == .running,
             isRunning: record.state == .running, nofailover: record.tags.nofailover, clonefrom: record.tags.clonefrom,
-            nosync: record.tags.nosync, syncPriority: record.tags.syncPriority, failoverPriority: record.tags.failoverPriority, timeline: record.timeline, position: record.walPosition,
+            nosync: record.tags.nosync, syncPriority: record.tags.syncPriority,
+            failoverPriority: record.tags.failoverPriority, timeline: record.timeline, position: record.walPosition,
             checkpointPending: record.checkpointAfterPromote == false,
             kept: record.matriarch?.keeper == .attached)
     }

@@ -29,7 +29,9 @@ let bootstrapRules: [Rule] = [
             return Conclusion(
                 "waiting for a young lease before taking the leader lock", recheckAfter: .milliseconds(100))
         }
-        return Conclusion("taking the leader lock for the new cluster", .acquire(epochVersion: epoch.version, sync: s.store?.sync.version))
+        return Conclusion(
+            "taking the leader lock for the new cluster",
+            .acquire(epochVersion: epoch.version, sync: s.store?.sync.version))
     },
     Rule("bootstrap.start", "The first start of a new cluster is a promotion: armed first.") { s in
         guard s.memory.bootstrap == .created, let leadership = s.leadership, s.local.process == .absent else {

@@ -103,7 +103,7 @@ let candidacyRules: [Rule] = [
             !$0.value.nofailover && !$0.value.disabled && !s.isOutdated($0.value) && $0.key != s.dueRequest?.leader
                 && s.isRival($0.key)
         }
-            .sorted { $0.key < $1.key }
+        .sorted { $0.key < $1.key }
         for (name, answer) in rivals {
             if answer.position > sql.position {
                 return Conclusion(
@@ -126,7 +126,8 @@ let candidacyRules: [Rule] = [
                 "leader race was not won" + s.lastFailure(of: "acquire"), recheckAfter: .milliseconds(100))
         }
         return Conclusion(
-            "acquiring the leader lock", .acquire(
+            "acquiring the leader lock",
+            .acquire(
                 epochVersion: epoch.version, sync: s.store?.sync.version, request: s.dueRequest?.version))
     },
 ]

@@ -1,6 +1,7 @@
 /// Rules of a process that was asked to end (contract 4.17): PostgreSQL stops, then the lock goes, never before.
 let leavingRules: [Rule] = [
-    Rule("planned.linger", "Released; an archiver or a dead member's walsender is left, and has no more to write.") { s in
+    Rule("planned.linger", "Released; an archiver or a dead member's walsender is left, and has no more to write.") {
+        s in
         guard s.view.leadership == nil, s.local.isRunning, s.local.isShutDown else { return nil }
         let grace = Situation.shipping - (s.view.now - (s.memory.stoodBackAt ?? s.view.now - Situation.shipping))
         guard grace <= .zero, s.mayQuit else {
@@ -18,7 +19,8 @@ let leavingRules: [Rule] = [
             "shutting down: stopping PostgreSQL to hand the leader lock over", .stopPlanned(leadership.term),
             handingOver: leadership.term)
     },
-    Rule("leaving.opt-out", "A synchronous standby ends: first the leader lets it go, so that no commit waits for it.") {
+    Rule("leaving.opt-out", "A synchronous standby ends: first the leader lets it go, so that no commit waits for it.")
+    {
         s in
         guard s.view.leaving, s.local.isRunning, s.store?.sync.lists(s.view.me) == true, let leader = s.otherLeader,
             let since = s.memory.leavingSince, s.view.now - since < s.policy.loopWait * 2
@@ -33,7 +35,8 @@ let leavingRules: [Rule] = [
     },
     Rule("leaving.remains", "What a dead postmaster left is waited for: the keeper ends it.") { s in
         guard s.view.leaving, s.local.process == .remains else { return nil }
-        return Conclusion("shutting down: waiting for the last processes of PostgreSQL", recheckAfter: .milliseconds(100))
+        return Conclusion(
+            "shutting down: waiting for the last processes of PostgreSQL", recheckAfter: .milliseconds(100))
     },
     Rule("leaving.release", "PostgreSQL was down already: the lock goes at once.") { s in
         guard s.view.leaving, s.memory.handOver == nil, s.local.process == .absent, !s.view.unsettled,

@@ -28,7 +28,8 @@ let ownershipRules: [Rule] = [
             s.ready("acquire")
         else { return nil }
         return Conclusion(
-            "taking back the removed leader lock, to release it", .acquire(epochVersion: epoch.version, sync: s.store?.sync.version),
+            "taking back the removed leader lock, to release it",
+            .acquire(epochVersion: epoch.version, sync: s.store?.sync.version),
             recheckAfter: .milliseconds(200), clearing: true)
     },
     Rule("lock.cleared", "The lock was taken back only to be released: whoever is healthiest may lead.") { s in

@@ -1,7 +1,8 @@
 /// Rules of a planned change: checkpoint, fast stop, and the lock goes as soon as somebody has the last record
 /// (contract 4.6.1 "graceful", 4.8; rulings, Lock 10; postgres.md 4).
 let plannedRules: [Rule] = [
-    Rule("planned.stop", "The hand-over began: PostgreSQL stops, in order, for as long as primary_stop_timeout allows.") {
+    Rule("planned.stop", "The hand-over began: PostgreSQL stops, in order, for as long as primary_stop_timeout allows.")
+    {
         s in
         guard let handOver = s.memory.handOver, let leadership = s.leadership, s.local.isRunning,
             handOver.shutDownAt == nil
@@ -14,12 +15,14 @@ let plannedRules: [Rule] = [
         }
         return Conclusion("waiting for the shutdown checkpoint", recheckAfter: .milliseconds(10))
     },
-    Rule("planned.release", "The shutdown checkpoint is written: the lock goes once a candidate has received it.") { s in
+    Rule("planned.release", "The shutdown checkpoint is written: the lock goes once a candidate has received it.") {
+        s in
         guard let handOver = s.memory.handOver, let leadership = s.leadership, let shutDownAt = handOver.shutDownAt,
             let control = s.local.control
         else { return nil }
         guard s.ready("release") else {
-            return Conclusion("waiting to release the leader lock again" + s.lastFailure(of: "release"),
+            return Conclusion(
+                "waiting to release the leader lock again" + s.lastFailure(of: "release"),
                 recheckAfter: .milliseconds(50))
         }
         let round = s.answers(since: shutDownAt)
@@ -53,7 +56,8 @@ let plannedRules: [Rule] = [
 /// Rules of the leader about an operator's request in `failover` (contract 4.8.1).
 let requestRules: [Rule] = [
     Rule("request.refused", "A request that cannot be meant for this leader is taken back.") { s in
-        guard let leadership = s.leadership, s.isLeading, let request = s.store?.request, s.ready("clear-request") else {
+        guard let leadership = s.leadership, s.isLeading, let request = s.store?.request, s.ready("clear-request")
+        else {
             return nil
         }
         if let leader = request.leader, leader != s.view.me {
@@ -113,7 +117,8 @@ extension Situation {
     func heir(in round: PeerRound, atLeast position: LSN = LSN(1)) -> MemberID? {
         let wanted = dueRequest?.candidate
         return round.answers.filter { name, answer in
-            (wanted == nil || name == wanted) && mayLead(name) && answer.inRecovery && !answer.nofailover && !answer.disabled
+            (wanted == nil || name == wanted) && mayLead(name) && answer.inRecovery && !answer.nofailover
+                && !answer.disabled
                 && answer.position >= position && !isOutdated(answer)
         }.keys.min()
     }

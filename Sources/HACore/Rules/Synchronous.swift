@@ -1,8 +1,10 @@
 /// Rules of synchronous replication with priority (contract 4.10). Who stands in `sync` has every acknowledged row: a
 /// standby is added to the server's setting before it stands there, and taken out of it only after it does not (I-10).
 let synchronousRules: [Rule] = [
-    Rule("sync.before-promotion", "What the former leader's standbys were promised holds for the new one before it leads.")
-    {
+    Rule(
+        "sync.before-promotion",
+        "What the former leader's standbys were promised holds for the new one before it leads."
+    ) {
         s in
         guard let leadership = s.leadership, s.policy.synchronous, s.local.process == .running(as: .standby),
             !s.local.promoteRequested, s.local.sql?.inRecovery == true, let sync = s.store?.sync,

@@ -29,7 +29,6 @@ final class Invariants {
         protected = [:]
     }
 
-
     private func violated(_ what: String) { world.violated(what) }
 
     // MARK: PostgreSQL
@@ -55,11 +54,14 @@ final class Invariants {
         let postgres = world.nodes[node].postgres
         for (branch, end) in protected {
             guard let index = postgres.lineage.firstIndex(of: branch) else {
-                return violated("\(world.nodes[node].name) lacks timeline \(branch.number), on which rows were acknowledged")
+                return violated(
+                    "\(world.nodes[node].name) lacks timeline \(branch.number), on which rows were acknowledged")
             }
             let limit = index + 1 < postgres.lineage.count ? postgres.lineage[index + 1].start : postgres.wal
             if limit < end {
-                violated("\(world.nodes[node].name) lacks \(end - limit) bytes of rows acknowledged on timeline \(branch.number)")
+                violated(
+                    "\(world.nodes[node].name) lacks \(end - limit) bytes of rows acknowledged on timeline \(branch.number)"
+                )
             }
         }
     }

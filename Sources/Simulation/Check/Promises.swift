@@ -74,13 +74,21 @@ final class Promises {
     /// It may lead, and has been there to be asked for a while.
     private func mayTakeOver(_ other: SimNode, from node: SimNode) -> Bool {
         guard let agent = other.agent, !other.isPaused, !other.policy.nofailover,
-            world.network.reaches(node.index, other.index), agent.handle?.isConnected == true
+            world.network.reaches(node.index, other.index), agent.handle?.isConnected == true, isEligible(other)
         else { return false }
         let quiet = world.now - 3 * second
         return other.postgres.isAccepting && other.postgres.inRecovery && other.postgres.startedAt < quiet
             && other.resumedAt < quiet && agent.startedAt < quiet && other.postgres.receivedAt < quiet
             && world.network.changedAt < quiet && world.slowNetworks == 0 && world.replyLoss == 0
             && world.zookeeper.tree[.member(other.index)]?.owner == agent.handle?.session
+    }
+
+    /// In synchronous mode only a synchronous standby; what the former leader has beyond these was never acknowledged.
+    private func isEligible(_ node: SimNode) -> Bool {
+        guard node.policy.synchronous, case .synchronous(_?, let standbys)? = world.zookeeper.tree[.sync]?.data else {
+            return true
+        }
+        return standbys.contains(node.name)
     }
 
     func promoted(_ node: SimNode) {
