@@ -98,9 +98,10 @@ extension ClusterTests.Planned {
             deadline: .seconds(60))
         #expect(try await replica.stop() == .exited(0))
         try FileManager.default.removeItem(atPath: replica.dataDirectory)
+        let log = replica.logText
         try replica.start()
         try await eventually("\(replica.name) clones", within: AgentCommand.deadline(), pace: .milliseconds(5)) {
-            replica.logText.contains("trying to bootstrap from")
+            replica.logText(since: log).contains("trying to bootstrap from")
         }
         #expect(try await replica.stop() == .exited(0))
         try replica.start()

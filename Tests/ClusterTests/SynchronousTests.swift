@@ -20,7 +20,7 @@ extension ClusterTests {
             #expect(between.leader.name == standby, "only the synchronous standby may lead")
             try await writer.progress(on: between.leader)
             try before.leader.start()
-            let after = try await cluster.whole()
+            let after = try await cluster.whole(within: AgentCommand.deadline(40))
             let history = await writer.stop()
             expectOnePrimary(history, "strict synchronous, node of the leader killed, round \(round)")
             let present = try await writer.present(on: after.leader)
@@ -64,7 +64,7 @@ extension ClusterTests {
             try await writer.progress(on: between.leader)
             if fault == "agent frozen" { ProcessTable.signal(SIGCONT, try #require(agent)) }
             if fault == "SIGTERM" { try before.leader.start() }
-            let after = try await cluster.whole("again")
+            let after = try await cluster.whole("again", within: AgentCommand.deadline(40))
             let history = await writer.stop()
             expectOnePrimary(history, "strict synchronous, \(fault)")
             let present = try await writer.present(on: after.leader)

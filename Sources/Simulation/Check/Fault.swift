@@ -58,7 +58,7 @@ extension Fault {
         let dice = Dice(seed: seed ^ 0xFA17)
         // A run has a theme: a few kinds of fault that meet often find more than all kinds that meet seldom.
         var kinds = options.kinds ?? (0..<dice.pick([1, 2, 3, 30])).map { _ in dice.pick(Kind.usual) }
-        if options.kinds == nil, options.policy.synchronous, dice.chance(20) { kinds.append(.modeChange) }
+        if options.kinds == nil, dice.chance(options.policy.synchronous ? 20 : 5) { kinds.append(.modeChange) }
         return (0..<options.faultCount).map { _ in
             let kind = dice.pick(kinds)
             let at = dice.between(options.chaosStart, options.chaosEnd - 200 * millisecond)

@@ -99,11 +99,10 @@ final class Invariants {
 
     /// The form that a client can check: nothing sent after the first acknowledgement on a newer timeline is
     /// acknowledged on an older one.
-    /// - Parameter isProtected: a standby was waited for.
-    func acknowledged(_ commit: SimPostgres.Commit, sent: Nanoseconds, isProtected: Bool) {
+    func acknowledged(_ commit: SimPostgres.Commit, sent: Nanoseconds) {
         let branch = commit.branch
         acknowledged += 1
-        if isProtected, promises {
+        if promises {
             protected[branch, default: 0] = max(protected[branch, default: 0], commit.end)
         }
         if firstAcknowledged[branch.identity] == nil { firstAcknowledged[branch.identity] = world.now }
@@ -156,7 +155,8 @@ final class Invariants {
         let keeper = world.nodes[node].keeper!
         if postgres.isShutDown { return handedOver(by: node) }
         let isQuietStandby = postgres.role == .standby && postgres.inRecovery && !keeper.promoteRequested
-        if postgres.phase != .absent, !isQuietStandby || postgres.phase == .remains {
+        // What a dead standby leaves writes no more than it did.
+        if postgres.phase != .absent, !isQuietStandby {
             violated("\(world.nodes[node].name) released the lock while processes of its directory were left")
         }
     }

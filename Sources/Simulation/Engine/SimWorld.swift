@@ -164,8 +164,7 @@ public final class SimWorld {
     private func acknowledge(_ commit: SimPostgres.Commit, by postgres: SimPostgres, sent: Nanoseconds) {
         guard let stands = postgres.acknowledges(commit) else { return }
         if stands {
-            let isProtected = !postgres.synchronous.members.isEmpty
-            after(latency) { [self] in invariants.acknowledged(commit, sent: sent, isProtected: isProtected) }
+            after(latency) { [self] in invariants.acknowledged(commit, sent: sent) }
         } else {
             after(20 * millisecond) { [self] in acknowledge(commit, by: postgres, sent: sent) }
         }
@@ -256,6 +255,7 @@ public final class SimWorld {
                     separator: ", ")
         }
         if case .request? = zookeeper.tree[.failover]?.data { return "a request for another leader is left" }
+        if let what = missingInSync(primary) { return what }
         guard zookeeper.tree[.leader]?.data == .name(primary.name) else { return "\(primary.name) has no lock" }
         if zookeeper.tree[.config] == nil { return "there is no config" }
         if case .system? = zookeeper.tree[.initialize]?.data {} else { return "initialize names no cluster" }
@@ -276,11 +276,21 @@ public final class SimWorld {
         return nil
     }
 
+    /// `sync` says what is, in the mode that is wanted.
+    private func missingInSync(_ primary: SimNode) -> String? {
+        var (leader, standbys): (MemberID?, Set<MemberID>) = (nil, [])
+        if case .synchronous(let name, let names)? = zookeeper.tree[.sync]?.data { (leader, standbys) = (name, names) }
+        guard primary.policy.synchronous else { return leader == nil ? nil : "sync is not off" }
+        guard leader == primary.name else { return "sync does not name \(primary.name) as leader" }
+        let someone = nodes.contains { $0.postgres.isStreaming && $0.postgres.upstream == primary.index }
+        return someone && standbys.isEmpty ? "sync names no standby" : nil
+    }
+
     /// A person has to help: the data that others are measured by are lost.
     private var nobodyMayLead: Bool {
         let barred: Set<RuleID> = ["candidate.not-synchronous", "candidate.lag", "candidate.timeline"]
         let left = nodes.filter { $0.postgres.contents != .empty }
-        return left.count < nodes.count
+        return !left.isEmpty && left.count < nodes.count
             && left.allSatisfy { $0.agent?.lastDecision.map { barred.contains($0.rule) } ?? false }
     }
 
