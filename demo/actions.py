@@ -46,6 +46,14 @@ class Director:
         self.wait_until_whole(mark.time)
         self.report(mark, node)
 
+    def switch_over(self):
+        """Asks for another leader, as an operator would: POST /switchover."""
+        node, mark = self.primary(), Mark(self)
+        self.say(f"Asked {node.name} to hand over (POST /switchover).")
+        self.say(f"It answered: {watcher.post(node.rest_port, '/switchover', {'leader': node.name})}")
+        self.wait_until_whole(mark.time)
+        self.report(mark, node)
+
     def kill_node(self):
         """SIGKILL of all of the primary's node: agent, keeper, PostgreSQL."""
         if len(self.cluster.alive) < 2:

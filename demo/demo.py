@@ -58,7 +58,8 @@ class Demo:
         self.director.start_all()
         self.screen.say("The cluster is whole.")
         self.screen.table(self.members.picture())
-        for action in (self.director.kill_postmaster, self.director.kill_node, self.director.bring_back):
+        director = self.director
+        for action in (director.switch_over, director.kill_postmaster, director.kill_node, director.bring_back):
             action()
             self.screen.table(self.members.picture())
 
@@ -66,7 +67,9 @@ class Demo:
         """Reads keys and redraws, while a thread carries out one action at a time."""
         work = Work(self)
         work.start(self.start_live)
-        keys = {"p": self.director.kill_postmaster, "n": self.director.kill_node, "b": self.director.bring_back}
+        keys = {
+            "s": self.director.switch_over, "p": self.director.kill_postmaster, "n": self.director.kill_node,
+            "b": self.director.bring_back}
         before = termios.tcgetattr(sys.stdin)
         try:
             tty.setcbreak(sys.stdin)

@@ -7,7 +7,7 @@ import time
 
 WIDTHS = (8, 13, 24, 9, 14, 10)
 TITLES = ("member", "role", "state", "timeline", "LSN", "lag", "since")
-KEYS = "[p] kill -9 the primary's postmaster   [n] kill the primary's node   [b] bring the node back   [q] quit"
+KEYS = "[s] switchover   [p] kill -9 the primary's postmaster   [n] kill its node   [b] bring it back   [q] quit"
 COLOURS = {"leader": "\033[32m", "killed": "\033[31m", "no answer": "\033[31m", "streaming": "\033[36m"}
 
 

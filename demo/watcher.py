@@ -30,6 +30,18 @@ class Row:
             self.role, self.state, self.since = role, state, time.time()
 
 
+def post(port, path, document):
+    """The text that a member answers to a request of an operator."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=40)
+    try:
+        connection.request("POST", path, json.dumps(document))
+        return connection.getresponse().read().decode()
+    except (OSError, http.client.HTTPException) as error:
+        return f"nothing ({error})"
+    finally:
+        connection.close()
+
+
 def get(port, path):
     """The JSON document at `path`; None when there is none in time."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
