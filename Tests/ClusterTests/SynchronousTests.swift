@@ -59,7 +59,10 @@ extension ClusterTests {
             case "agent frozen": ProcessTable.signal(SIGSTOP, try #require(agent))
             default: #expect(try await before.leader.stop() == .exited(0))
             }
-            let between = try await cluster.whole("after: \(fault)", members: before.replicas)
+            let isAway = fault == "agent frozen" || fault == "SIGTERM"
+            let between = try await cluster.whole(
+                "after: \(fault)", members: isAway ? before.replicas : nil, within: AgentCommand.deadline(40)
+            ) { $0.leader !== before.leader }
             #expect(between.leader.name == standby, "only the synchronous standby may lead")
             try await writer.progress(on: between.leader)
             if fault == "agent frozen" { ProcessTable.signal(SIGCONT, try #require(agent)) }
