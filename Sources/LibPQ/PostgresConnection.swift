@@ -46,6 +46,25 @@ public actor PostgresConnection {
         return PostgresConnection(try result.get(), on: executor)
     }
 
+    /// Connects for one job and closes afterwards, whatever came of it.
+    /// - Parameter deadline: for connecting.
+    /// - Throws: as `connect`, and what `body` throws.
+    public static func use<Value: Sendable>(
+        _ info: ConnectionInfo, deadline: Duration,
+        _ body: (PostgresConnection) async throws(PostgresError) -> Value
+    ) async throws(PostgresError) -> Value {
+        let connection = try await connect(info, deadline: deadline)
+        let value: Value
+        do throws(PostgresError) {
+            value = try await body(connection)
+        } catch {
+            await connection.close()
+            throw error
+        }
+        await connection.close()
+        return value
+    }
+
     /// Runs one statement with parameters as text.
     /// - Parameter deadline: counted from this call. When it passes, the server is asked to cancel, the connection is
     ///   closed, and the outcome is unknown; passed before the statement was sent, it did not happen.

@@ -48,7 +48,7 @@ struct Scene: Sendable {
         view.leader = StoreView.Leader(member: primaryName, term: Term(4_294_967_301), session: 1, version: 1)
         return TreeSnapshot(
             view: view, members: [(primaryName, record(0)), (replicaName, record(1))], config: config, configZxid: 7,
-            status: StatusRecord(optime: LSN(67_109_064)), sync: .off, syncVersion: nil, history: nil,
+            status: StatusRecord(optime: LSN(67_109_064)), sync: .off, history: nil,
             failover: FailoverRecord())
     }
 

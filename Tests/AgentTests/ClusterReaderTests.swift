@@ -75,7 +75,7 @@ struct ClusterReaderTests {
             #expect(view.optime == LSN(67_109_008) && snapshot.status?.retainSlots == ["node_0", "node_1"])
             #expect(view.historyTimeline == Timeline(2))
             #expect(snapshot.sync == SyncRecord(leader: "node-0", standbys: ["node-1"]))
-            #expect(snapshot.syncVersion == Version.initial)
+            #expect(snapshot.view.sync.version == 0)
             #expect(snapshot.failover == FailoverRecord(leader: "node-0", candidate: "node-1"))
             #expect(snapshot.members.map(\.name) == ["node-0", "node-1"])
             #expect(snapshot.record(of: "node-1")?.json.text(.compact) == Self.node1)
@@ -231,7 +231,7 @@ struct ClusterReaderTests {
             try await writer.put(layout.member("node-0"), "{", .ephemeral)
             let snapshot = try await tree.read()
             #expect(!snapshot.view.hasConfig && snapshot.view.optime == nil && snapshot.sync == .off)
-            #expect(snapshot.syncVersion == Version.initial, "it exists: acquiring checks its version")
+            #expect(snapshot.view.sync.version == 0, "it exists: acquiring checks its version")
             #expect(snapshot.view.members["node-0"]?.isRunning == false)
             #expect(tree.log.count("it counts as absent") == 4)
         }

@@ -20,11 +20,7 @@ extension ClusterTests {
             let application = ConnectionTaker(node.conninfo)
             application.start()
             try await application.isRefused(atLeast: 20)
-            let optime = try await position(cluster)
-            try await writer.progress(200, on: node)
-            try await eventually("the position is published", within: AgentCommand.deadline()) {
-                try await position(cluster) > optime
-            }
+            try await publishes(node, cluster, writer)
             try await staysPrimary(node, cluster, saying: nil)
             try await replaceAgent(of: node)
             try await application.isRefused(atLeast: 20)
@@ -47,11 +43,7 @@ extension ClusterTests {
                 try await backend.query("LOCK TABLE pg_catalog.\(catalog)", deadline: .seconds(5))
             }
             await #expect(throws: PostgresError.self) { try await node.query("SELECT 1", deadline: .seconds(1)) }
-            let optime = try await position(cluster)
-            try await writer.progress(200, on: node)
-            try await eventually("the position is published", within: AgentCommand.deadline()) {
-                try await position(cluster) > optime
-            }
+            try await publishes(node, cluster, writer)
             try await staysPrimary(node, cluster, saying: nil)
             try await replaceAgent(of: node)
             try await staysPrimary(node, cluster, saying: "timed out")
@@ -59,6 +51,15 @@ extension ClusterTests {
             try await backend.query("ROLLBACK", deadline: .seconds(5))
             await backend.close()
             try await isUnchanged(cluster, before, writer, "catalogs locked")
+        }
+
+        /// Rows go on, and so does the position in `status`.
+        private func publishes(_ node: ClusterNode, _ cluster: TestCluster, _ writer: AcknowledgedWriter) async throws {
+            let optime = try await position(cluster)
+            try await writer.progress(200, on: node)
+            try await eventually("the position is published", within: AgentCommand.deadline()) {
+                try await position(cluster) > optime
+            }
         }
 
         /// Its sessions work on; only a person stops a process so, and may let it go on: nobody is demoted for it.

@@ -45,10 +45,10 @@ struct SeedTests {
         }
     }
 
-    @Test("When nothing else fails, a killed agent is no event: the first leader stays")
-    func restartsAlone() async {
+    /// How often a rule decided in worlds in which the first leader has to stay.
+    private func decisions(of rule: RuleID, in world: @escaping @Sendable (UInt64) -> SimOptions) async -> Int {
         let alone = await outcomes(0..<60) { seed in
-            var options = SimOptions.restarts(seed: seed, alone: true)
+            var options = world(seed)
             options.hasData = true
             options.chaosStart = 8_000_000_000
             return options
@@ -57,7 +57,12 @@ struct SeedTests {
             #expect(outcome.violation == nil, "seed \(outcome.seed)")
             #expect(outcome.promotions == 1, "seed \(outcome.seed)")
         }
-        #expect(alone.reduce(0) { $0 + ($1.rules["lock.adopt"] ?? 0) } > 200)
+        return alone.reduce(0) { $0 + ($1.rules[rule] ?? 0) }
+    }
+
+    @Test("When nothing else fails, a killed agent is no event: the first leader stays")
+    func restartsAlone() async {
+        #expect(await decisions(of: "lock.adopt") { .restarts(seed: $0, alone: true) } > 200)
     }
 
     @Test("A changed ttl moves the lock to another session, whatever else fails")
@@ -74,17 +79,7 @@ struct SeedTests {
 
     @Test("When nothing else fails, a changed ttl is no event: the first leader stays")
     func timeoutsAlone() async {
-        let alone = await outcomes(0..<60) { seed in
-            var options = SimOptions.timeouts(seed: seed, alone: true)
-            options.hasData = true
-            options.chaosStart = 8_000_000_000
-            return options
-        }
-        for outcome in alone {
-            #expect(outcome.violation == nil, "seed \(outcome.seed)")
-            #expect(outcome.promotions == 1, "seed \(outcome.seed)")
-        }
-        #expect(alone.reduce(0) { $0 + ($1.rules["lock.replace"] ?? 0) } > 60)
+        #expect(await decisions(of: "lock.replace") { .timeouts(seed: $0, alone: true) } > 60)
     }
 
     @Test("The same seed gives the same run", arguments: [7, 42, 1178] as [UInt64])

@@ -1,5 +1,6 @@
 import AdminModel
 import Agent
+import Foundation
 import HTTPTypes
 import LibPQ
 import NIOCore
@@ -35,29 +36,25 @@ struct AccessRules: Sendable {
         }
         guard let credentials else { return nil }
         guard let header = headers[.authorization] else { return .challenge("no auth header received") }
-        let expected = "Basic " + Base64.encode(Array("\(credentials.user):\(credentials.password.reveal())".utf8))
+        let expected =
+            "Basic " + Data("\(credentials.user):\(credentials.password.reveal())".utf8).base64EncodedString()
         return Self.equal(Array(header.utf8), Array(expected.utf8)) ? nil : .challenge("not authenticated")
     }
 
     private func isAllowed(_ address: SocketAddress?, _ members: @Sendable () async -> [String]) async -> Bool {
         guard let client = address.flatMap(IPAddress.init(_:)) else { return false }
-        for item in allowlist {
-            if let network = IPNetwork(item) {
-                if network.contains(client) { return true }
-            } else if await resolver.addresses(of: item).contains(client) {
-                return true
-            }
-        }
+        for item in allowlist where await matches(item, client) { return true }
         guard includesMembers else { return false }
         for url in await members() {
-            guard let host = Self.host(of: url) else { continue }
-            if let network = IPNetwork(host) {
-                if network.contains(client) { return true }
-            } else if await resolver.addresses(of: host).contains(client) {
-                return true
-            }
+            if let host = Self.host(of: url), await matches(host, client) { return true }
         }
         return false
+    }
+
+    /// - Parameter item: an address, a network or a host's name.
+    private func matches(_ item: String, _ client: IPAddress) async -> Bool {
+        if let network = IPNetwork(item) { return network.contains(client) }
+        return await resolver.addresses(of: item).contains(client)
     }
 
     private static func host(of url: String) -> String? {
@@ -70,22 +67,5 @@ struct AccessRules: Sendable {
     private static func equal(_ left: [UInt8], _ right: [UInt8]) -> Bool {
         guard left.count == right.count else { return false }
         return zip(left, right).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
-    }
-}
-
-/// Of RFC 4648, for what HTTP's basic scheme sends.
-enum Base64 {
-    private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-
-    static func encode(_ bytes: [UInt8]) -> String {
-        var text = ""
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            let bits = group.reduce(0) { $0 << 8 | UInt32($1) } << UInt32(8 * (3 - group.count))
-            for place in 0..<4 {
-                text.append(place <= group.count ? digits[Int(bits >> UInt32(18 - 6 * place) & 63)] : "=")
-            }
-        }
-        return text
     }
 }

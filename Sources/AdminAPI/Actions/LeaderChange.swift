@@ -14,13 +14,14 @@ struct LeaderChange: Sendable {
 
     func post(_ segment: Substring, _ body: JSONObject) async -> Answer {
         let request = LeaderRequest(segment, body)
-        guard let dynamic = board.status?.dynamic else { return .failure(503, "the agent has not looked yet") }
+        guard let values = board.status?.dynamic.values else { return .failure(503, "the agent has not looked yet") }
         do {
             let tree = try await trees.read()
-            if let refusal = request.refusal(tree, dynamic) { return refusal }
-            let candidates = request.candidates(
-                tree, isSynchronous: dynamic.values.synchronousMode && !tree.sync.isOff)
-            guard await isAnyoneGood(candidates) else {
+            let isSynchronous = values.synchronousMode && !tree.sync.isOff
+            if let refusal = request.refusal(tree, isPaused: values.pause, isSynchronous: isSynchronous) {
+                return refusal
+            }
+            guard await isAnyoneGood(request.candidates(tree, isSynchronous: isSynchronous)) else {
                 return .text(
                     412, "\(request.action.rawValue) is not possible: no good candidates have been found")
             }
@@ -31,7 +32,7 @@ struct LeaderChange: Sendable {
             }
             if request.record.scheduledAt != nil { return .text(202, "Switchover scheduled") }
             return await outcome(
-                request, before: tree.view.leader?.member, patience: 2 * max(10, dynamic.values.loopWait))
+                request, before: tree.view.leader?.member, patience: 2 * max(10, values.loopWait))
         } catch {
             return .failure(503, "cannot read the cluster from ZooKeeper: \(error)")
         }

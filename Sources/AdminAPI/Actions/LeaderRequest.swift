@@ -33,9 +33,9 @@ struct LeaderRequest: Sendable {
     private let isCalledFailover: Bool
 
     /// What can be said without asking any member; nil when nothing stands against it.
-    func refusal(_ tree: TreeSnapshot, _ dynamic: DynamicConfig) -> Answer? {
-        refusalOfItself(isPaused: dynamic.values.pause)
-            ?? refusalByCluster(tree, isSynchronous: dynamic.values.synchronousMode && !tree.sync.isOff)
+    /// - Parameter isSynchronous: synchronous mode is on, and `sync` says so.
+    func refusal(_ tree: TreeSnapshot, isPaused: Bool, isSynchronous: Bool) -> Answer? {
+        refusalOfItself(isPaused: isPaused) ?? refusalByCluster(tree, isSynchronous: isSynchronous)
     }
 
     private func refusalOfItself(isPaused: Bool) -> Answer? {

@@ -45,14 +45,10 @@ public struct SyncRecord: Hashable, Sendable {
     /// Whether the member is the leader or one of the standbys; names are compared without regard to case.
     public func contains(_ member: MemberID) -> Bool {
         guard let leader else { return false }
-        return Self.same(leader, member) || isStandby(member)
+        return leader.isSame(as: member) || isStandby(member)
     }
 
-    public func isStandby(_ member: MemberID) -> Bool { leader != nil && standbys.contains { Self.same($0, member) } }
-
-    private static func same(_ left: MemberID, _ right: MemberID) -> Bool {
-        left.rawValue.lowercased() == right.rawValue.lowercased()
-    }
+    public func isStandby(_ member: MemberID) -> Bool { leader != nil && standbys.contains { $0.isSame(as: member) } }
 }
 
 extension String {

@@ -56,17 +56,13 @@ extension EffectHandlers {
             return DatabaseUsers.User(name: name, password: account.password)
         }
         do {
-            let connection = try await PostgresConnection.connect(
-                server.superuserConnection(applicationName: "Matriarch bootstrap"), deadline: .seconds(5))
-            do {
-                try await DatabaseUsers(
-                    superuser: local.superuser.password == nil ? nil : user(local.superuser),
-                    replication: user(local.replication), rewind: user(local.rewind)
-                ).create(on: connection, deadline: .seconds(30))
-                await connection.close()
-            } catch {
-                await connection.close()
-                throw error
+            let users = DatabaseUsers(
+                superuser: local.superuser.password == nil ? nil : user(local.superuser),
+                replication: user(local.replication), rewind: user(local.rewind))
+            try await PostgresConnection.use(
+                server.superuserConnection(applicationName: "Matriarch bootstrap"), deadline: .seconds(5)
+            ) { connection throws(PostgresError) in
+                try await users.create(on: connection, deadline: .seconds(30))
             }
         } catch {
             throw EffectFailure("creating the users: \(error)")

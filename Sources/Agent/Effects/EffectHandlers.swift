@@ -95,8 +95,7 @@ struct EffectHandlers: Sendable {
             }
             let zxid = lock.guardian.leadership?.epochZxid ?? 0
             server.startSynchronous(as: role, latest.tree?.sync)
-            let upstream = followed().flatMap { server.upstream($0) }
-            try await server.start(as: role, following: upstream, epochZxid: zxid)
+            try await server.start(as: role, following: followed(), epochZxid: zxid)
         case .stop:
             try await server.stop(fastFor: .seconds(60))
             await observer.invalidateDirectory()
@@ -127,7 +126,7 @@ struct EffectHandlers: Sendable {
         let isStandby = latest.local?.sql?.inRecovery ?? true
         do {
             try await server.writeConfiguration(
-                as: isStandby ? .standby : .primary, following: followed().flatMap { server.upstream($0) },
+                as: isStandby ? .standby : .primary, following: followed(),
                 await server.parameters())
         } catch { throw EffectFailure("\(error)") }
         try await server.reload()
@@ -166,9 +165,9 @@ struct EffectHandlers: Sendable {
         await observer.invalidateDirectory()
     }
 
-    /// The record of the member that the local standby was last pointed at.
-    private func followed() -> MemberRecord? {
+    /// Whom the local standby was last pointed at, as its record names it now.
+    private func followed() -> Upstream? {
         guard let following = latest.following else { return nil }
-        return latest.tree?.record(of: following.member)
+        return latest.tree?.record(of: following.member).flatMap { server.upstream($0) }
     }
 }

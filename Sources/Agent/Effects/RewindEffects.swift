@@ -53,9 +53,7 @@ extension EffectHandlers {
 
     /// Best effort: an archive that does not take them must not keep this member out of the cluster.
     private func archivePending(_ parameters: ServerParameters, _ runner: any ToolRunner) async {
-        guard ["on", "always", "true", "yes", "1"].contains(parameters.values["archive_mode"]?.lowercased() ?? ""),
-            let command = parameters.values["archive_command"], !command.isEmpty
-        else { return }
+        guard let command = parameters.archiveCommand else { return }
         do {
             let report = try await PendingArchive(
                 dataDirectory: server.dataDirectory, runner: runner,

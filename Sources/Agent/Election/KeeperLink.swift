@@ -12,8 +12,6 @@ final class KeeperLink: Sendable {
     private struct State {
         var client: KeeperClient?
         var status: KeeperStatus?
-        /// The last fence, for the log and for REST.
-        var lastFence: (at: Instant, why: String)?
     }
 
     let runtime: RuntimeFolder
@@ -72,7 +70,6 @@ final class KeeperLink: Sendable {
                 let end = WaitStatus(rawValue: status)
                 logger.log(level: end.exitCode == 0 ? .info : .warning, "PostgreSQL ended: \(end)")
             case .fenced(let lateBy, let why):
-                state.withLockedValue { $0.lastFence = (Instant.now, why.rawValue) }
                 logger.critical(
                     "the keeper stopped PostgreSQL at once (\(why)), \(lateBy.milliseconds) ms after it was due")
             case .promoteFailed(let reason): logger.error("promotion failed: \(reason)")

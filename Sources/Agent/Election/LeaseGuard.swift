@@ -56,7 +56,6 @@ final class LeaseGuard: Sendable {
         /// While the lock moves to a session with another timeout: until when the one that had it proves it.
         var servesUntil: Instant?
         var stopped = false
-        var roundTrip = Duration.zero
     }
 
     private let state = NIOLockedValueBox(State())
@@ -193,9 +192,6 @@ final class LeaseGuard: Sendable {
         }
     }
 
-    /// Time between sending and acknowledgement of the latest renewal.
-    var lastRoundTrip: Duration { state.withLockedValue { $0.roundTrip } }
-
     // MARK: The thread
 
     private func run() {
@@ -306,7 +302,6 @@ final class LeaseGuard: Sendable {
     private func acknowledged(
         _ sentAt: Instant, _ acknowledgedAt: Instant, _ result: RenewalResult, _ state: inout State
     ) {
-        state.roundTrip = acknowledgedAt - sentAt
         state.nodeMissing = false
         guard result.isOnOneConnection,
             state.lease?.acknowledged(

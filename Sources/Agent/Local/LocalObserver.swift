@@ -42,7 +42,7 @@ actor LocalObserver {
         local.startedAt = keeper.startedAt
         local.promoteRequested = keeper.promoteRequested
         local.stopRequested = keeper.stopRequested
-        local.isShutDown = keeper.stopRequested && keeper.postmasterPID != nil && !keeper.mayBeWritable
+        local.isShutDown = isStopping && !keeper.mayBeWritable
         local.armedUntil = keeper.armedUntil
         local.armedZxid = keeper.armedZxid
         local.latch = keeper.latch

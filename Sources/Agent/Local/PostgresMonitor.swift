@@ -108,14 +108,8 @@ actor PostgresMonitor {
 
     /// Runs statements of the agent's own (slots, checkpoint, users) on a connection of their own.
     func execute(_ sql: String, deadline: Duration) async throws -> QueryResult {
-        let connection = try await PostgresConnection.connect(info(), deadline: min(deadline, .seconds(3)))
-        do {
-            let result = try await connection.query(sql, deadline: deadline)
-            await connection.close()
-            return result
-        } catch {
-            await connection.close()
-            throw error
+        try await PostgresConnection.use(info(), deadline: min(deadline, .seconds(3))) {
+            connection throws(PostgresError) in try await connection.query(sql, deadline: deadline)
         }
     }
 }

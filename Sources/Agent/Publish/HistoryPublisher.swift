@@ -13,9 +13,7 @@ enum HistoryPublisher {
         let entries = stored?.entries ?? []
         if timeline == Timeline(1) { return entries.isEmpty ? nil : HistoryRecord(entries: []) }
         if let last = entries.last, last.parent.rawValue + 1 == timeline.rawValue, last.leader != nil { return nil }
-        let digits = String(timeline.rawValue, radix: 16, uppercase: true)
-        let name = String(repeating: "0", count: max(0, 8 - digits.count)) + digits + ".history"
-        let path = dataDirectory.appending("pg_wal").appending(name)
+        let path = dataDirectory.appending("pg_wal").appending(timeline.rawValue.walDigits + ".history")
         guard let (text, modified) = read(path), let history = TimelineHistory(timeline: timeline, text: text) else {
             return nil
         }

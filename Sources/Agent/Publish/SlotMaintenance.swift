@@ -70,18 +70,13 @@ actor SlotMaintenance {
 
     private func bring(_ desired: [String: DesiredSlot], _ own: LSN) async {
         do {
-            let connection = try await PostgresConnection.connect(info(), deadline: .seconds(3))
-            do {
+            try await PostgresConnection.use(info(), deadline: .seconds(3)) { connection throws(PostgresError) in
                 slots = try await SlotKeeper.list(connection, deadline: .seconds(2))
                 let steps = SlotPlan.steps(desired: desired, existing: slots, dropping: .only(expired), limit: own)
                 for failure in try await SlotKeeper.carryOut(steps, on: connection, deadline: .seconds(2)) {
                     logger.warning("slot \(failure.step.slot): \(failure.error)")
                 }
                 if !steps.isEmpty { slots = try await SlotKeeper.list(connection, deadline: .seconds(2)) }
-                await connection.close()
-            } catch {
-                await connection.close()
-                throw error
             }
         } catch {
             logger.warning("cannot look after replication slots: \(error)")

@@ -27,7 +27,14 @@ struct ClusterReader: Sendable {
         // `leader` first: sessions that are read after it and are gone prove its absence (lock.md M2).
         let leader = try await getOrWatch(layout.leader, session, deadline)
         let top = try await readTop(session, deadline)
-        let (members, leaseOwners) = try await readMembers(session, leader.map { Self.name($0.data) }, top, deadline)
+        let sync =
+            top.sync.flatMap { found in
+                lastGood.read(layout.sync, found.data, found.stat) { SyncRecord(json: try JSONParser.parse($0)) }
+            } ?? .off
+        let (members, leaseOwners) = try await readMembers(session, top, deadline) { name in
+            // What a synchronous standby says of itself, the leader acts on at once, like what the leader says.
+            leader.map { Self.name($0.data) } == name || sync.isStandby(name)
+        }
 
         var view = StoreView(session: connection.session.rawValue, readAt: readAt)
         view.leader = leader.flatMap { data, stat in
@@ -64,9 +71,6 @@ struct ClusterReader: Sendable {
                 return object
             }
         }
-        let sync = top.sync.flatMap { found in
-            lastGood.read(layout.sync, found.data, found.stat) { SyncRecord(json: try JSONParser.parse($0)) }
-        }
         let failover = top.failover.flatMap { found in
             lastGood.read(layout.failover, found.data, found.stat) {
                 let record = try FailoverRecord(znode: $0)
@@ -84,9 +88,8 @@ struct ClusterReader: Sendable {
         view.hasConfig = config != nil
         view.optime = status?.optime
         view.historyTimeline = history?.clusterTimeline
-        let current = sync ?? .off
         view.sync = StoreView.Sync(
-            leader: current.leader, standbys: Set(current.standbys),
+            leader: sync.leader, standbys: Set(sync.standbys),
             version: top.sync.map { Int64($0.stat.version.rawValue) })
         if let failover, !failover.isEmpty, let stat = top.failover?.stat {
             view.request = StoreView.Request(
@@ -96,10 +99,9 @@ struct ClusterReader: Sendable {
         }
         return TreeSnapshot(
             view: view, members: members.map { ($0.name, $0.record) }, config: config,
-            configZxid: top.config?.stat.mzxid, status: status, sync: sync ?? .off,
-            syncVersion: top.sync?.stat.version, history: history, failover: failover ?? FailoverRecord(),
-            failoverVersion: top.failover?.stat.version,
-            reservedTimeline: reserved)
+            configZxid: top.config?.stat.mzxid, status: status, sync: sync,
+            history: history, failover: failover ?? FailoverRecord(),
+            failoverVersion: top.failover?.stat.version, reservedTimeline: reserved)
     }
 
     private typealias Found = (data: [UInt8], stat: ZNodeStat)
@@ -138,15 +140,13 @@ struct ClusterReader: Sendable {
     }
 
     private func readMembers(
-        _ session: ZooKeeperSession, _ leader: MemberID?, _ top: Top, _ deadline: Duration
+        _ session: ZooKeeperSession, _ top: Top, _ deadline: Duration, isWatched: (MemberID) -> Bool
     ) async throws(ZooKeeperError) -> ([Member], [Int64]) {
-        let synchronous = top.sync.flatMap { try? SyncRecord(json: JSONParser.parse($0.data)) }?.standbys ?? []
         do {
             return try await withThrowingTaskGroup(of: (Member?, Int64?).self) { group in
                 for name in top.members {
                     guard let path = try? layout.member(MemberID(name)) else { continue }
-                    // What a synchronous standby says of itself, the leader acts on at once.
-                    let isWatched = leader?.rawValue == name || synchronous.contains(MemberID(name))
+                    let isWatched = isWatched(MemberID(name))
                     group.addTask {
                         guard let (data, stat) = try await session.get(path, watch: isWatched, deadline: deadline)
                         else { return (nil, nil) }

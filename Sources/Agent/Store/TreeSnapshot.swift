@@ -13,7 +13,6 @@ public struct TreeSnapshot: Hashable, Sendable {
     public var configZxid: Int64?
     public var status: StatusRecord?
     public var sync: SyncRecord
-    public var syncVersion: Version?
     public var history: HistoryRecord?
     public var failover: FailoverRecord
     public var failoverVersion: Version?

@@ -10,6 +10,14 @@ public struct Timeline: RawRepresentable, Hashable, Sendable, Comparable, Custom
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
 
+extension FixedWidthInteger {
+    /// Eight hexadecimal digits, as the names of files in `pg_wal` are made of.
+    public var walDigits: String {
+        let digits = String(self, radix: 16, uppercase: true)
+        return String(repeating: "0", count: Swift.max(0, 8 - digits.count)) + digits
+    }
+}
+
 /// The ancestry of a timeline, as in `pg_wal/NNNNNNNN.history` or the reply to `TIMELINE_HISTORY`.
 public struct TimelineHistory: Hashable, Sendable {
     /// One line of the file: `parent` ended at `switchLSN`.

@@ -18,18 +18,14 @@ struct RewindSource: Sendable {
     func survey(own: Timeline, deadline: Duration = .seconds(5)) async throws(PostgresControlError) -> Survey {
         let name = "\(upstream.host):\(upstream.port)"
         do throws(PostgresError) {
-            let connection = try await PostgresConnection.connect(
-                upstream.connection(applicationName: "Matriarch rewind"), deadline: deadline)
-            let answer: QueryResult
-            let files: QueryResult
-            do throws(PostgresError) {
-                answer = try await connection.query(Self.question, deadline: deadline)
-                files = try await connection.query(
-                    "SELECT pg_ls_dir('pg_wal', true, false) AS name", deadline: deadline)
-                await connection.close()
-            } catch {
-                await connection.close()
-                throw error
+            let (answer, files) = try await PostgresConnection.use(
+                upstream.connection(applicationName: "Matriarch rewind"), deadline: deadline
+            ) { connection throws(PostgresError) in
+                (
+                    try await connection.query(Self.question, deadline: deadline),
+                    try await connection.query(
+                        "SELECT pg_ls_dir('pg_wal', true, false) AS name", deadline: deadline)
+                )
             }
             let row = try answer.first()
             guard try row.bool("in_recovery") == false, let number = row["timeline"].flatMap({ UInt32($0, radix: 16) })

@@ -27,6 +27,15 @@ public struct ServerParameters: Hashable, Sendable {
         return copy
     }
 
+    /// What the archiver would run; nil when there is none.
+    public var archiveCommand: String? {
+        let mode = values["archive_mode"] ?? ""
+        guard ParameterText.bool(mode) == true || mode.lowercased() == "always",
+            let command = values["archive_command"], !command.isEmpty
+        else { return nil }
+        return command
+    }
+
     /// `--name=value` for the postmaster, in the contract's order.
     public var commandLine: [String] {
         let names =

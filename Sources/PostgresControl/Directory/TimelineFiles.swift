@@ -29,10 +29,7 @@ public struct TimelineFiles: Hashable, Sendable {
         }
     }
 
-    static func name(_ number: UInt32) -> String {
-        let digits = String(number, radix: 16, uppercase: true)
-        return String(repeating: "0", count: 8 - digits.count) + digits + ".history"
-    }
+    static func name(_ number: UInt32) -> String { number.walDigits + ".history" }
 
     static func number(_ name: String) -> UInt32? {
         guard name.utf8.count == 16, name.hasSuffix(".history") else { return nil }

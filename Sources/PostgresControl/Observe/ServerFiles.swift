@@ -59,9 +59,6 @@ struct WALFileName: Hashable, Sendable {
     static func position(of lsn: LSN, segmentSize: UInt64) -> String {
         let segment = lsn.rawValue / segmentSize
         let perID = (UInt64(1) << 32) / segmentSize
-        return [segment / perID, segment % perID].map { number in
-            let digits = String(number, radix: 16, uppercase: true)
-            return String(repeating: "0", count: max(0, 8 - digits.count)) + digits
-        }.joined()
+        return (segment / perID).walDigits + (segment % perID).walDigits
     }
 }

@@ -22,25 +22,17 @@ public struct TimelineReader: Sendable {
     ) async throws(PostgresError) -> (identity: Identity, history: TimelineHistory) {
         let clock = ContinuousClock()
         let end = clock.now + deadline
-        let connection = try await PostgresConnection.connect(target, deadline: deadline)
-        let result: (Identity, TimelineHistory)
-        do throws(PostgresError) {
+        return try await PostgresConnection.use(target, deadline: deadline) { connection throws(PostgresError) in
             let identity = try Self.identity(
                 try await connection.simple("IDENTIFY_SYSTEM", deadline: end - clock.now))
             // Timeline 1 has no history file: the question would be an error.
             guard identity.timeline > Timeline(1) else {
-                await connection.close()
                 return (identity, TimelineHistory(timeline: identity.timeline, forks: []))
             }
             let reply = try await connection.simple(
                 "TIMELINE_HISTORY \(identity.timeline)", deadline: end - clock.now)
-            result = (identity, try Self.history(reply, of: identity.timeline))
-        } catch {
-            await connection.close()
-            throw error
+            return (identity, try Self.history(reply, of: identity.timeline))
         }
-        await connection.close()
-        return result
     }
 
     static func identity(_ reply: QueryResult) throws(PostgresError) -> Identity {
