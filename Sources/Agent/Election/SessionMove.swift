@@ -23,7 +23,8 @@ struct SessionMove {
     var successor: Successor?
     /// A timeout with which nobody could lead: said once, and not tried again.
     var refused: Duration?
-    var nextTry = Instant(nanoseconds: 0)
+    /// The last try: the same timeout is not tried again before, another one is at once.
+    var tried: (timeout: Duration, pausesUntil: Instant)?
 
     /// The session that nobody will use; to be closed.
     mutating func cancel() -> ZooKeeperSession? {
@@ -55,9 +56,10 @@ extension SessionOwner {
                 return (ready, nil)
             }
             guard state.move.preparing == nil, first.credentials?.requestedTimeout != timeout,
-                state.move.refused != timeout, now >= state.move.nextTry
+                state.move.refused != timeout
             else { return (nil, nil) }
-            state.move.nextTry = now + .seconds(10)
+            if let tried = state.move.tried, tried.timeout == timeout, now < tried.pausesUntil { return (nil, nil) }
+            state.move.tried = (timeout, now + .seconds(10))
             state.move.preparing = Task { await self.prepareMove(from: first, to: timeout) }
             return (nil, nil)
         }
