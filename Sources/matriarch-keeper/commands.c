@@ -143,7 +143,11 @@ static bool command(const char *verb, char **fields, int count, uint64_t id, str
         *refusal = tool_run(fields, count, owe(id));
         if (refusal->code == NULL) *refusal = later;
     } else if (strcmp(verb, "take-over") == 0 && one && count >= 2 && role_named(fields[1]) != ROLE_NONE) {
+        int64_t deadline, zxid;
         *refusal = postmaster_take_over((pid_t)first, role_named(fields[1]));
+        // In one step: an agent that dies in between would leave a primary that nothing bounds.
+        if (refusal->code == NULL && count >= 4 && number_of(fields[2], &deadline) && number_of(fields[3], &zxid))
+            *refusal = lease_arm(deadline, zxid);
     } else {
         return false;
     }

@@ -32,6 +32,10 @@ struct RuleRemovalTests {
         "planned.stop": "begun by the rule before; no simulated stop takes longer than primary_stop_timeout",
         "request.await": "nothing is done before a request is due; leader.lead says less",
         "request.refused": "request.hand-over takes back what has no candidate; a wrong leader is rare",
+        "found.leave": "no simulated agent is asked to end before it has taken over what it found",
+        "found.unarmed": "step-down.lease-ends stops it as well, in order",
+        "found.unfit": "no world finds a primary that is behind; candidate.not-synchronous leaves it to its deadline",
+        "leader.confirm": "leader.arm goes on without asking: no world has another primary beside one that was found",
         "wait.tree": "no rule about the lock applies without epoch; this one says so",
         "idle": "stands at the end so that something always decides",
     ]
@@ -77,6 +81,7 @@ struct RuleRemovalTests {
         "leaving.release": (.planned, 0),
         "leaving.stop": (.planned, 1),
         "lock.adopt": (.bootstraps, 0),
+        "found.take-over": (.found, 0),
         "lock.clear": (.mixed, 26),
         "lock.legacy": (.thirdParties, 0),
         "lock.replace": (.agentsDie, 1),

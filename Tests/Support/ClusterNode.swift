@@ -78,6 +78,16 @@ public final class ClusterNode: Sendable {
         ProcessTable.signal(SIGUSR2, supervisor)
     }
 
+    /// Starts its PostgreSQL as it was last started, without the program.
+    public func runAlone() throws -> UnprivilegedProcess {
+        // One line: the program, and each argument in quotation marks.
+        guard let line = cluster.read("\(name)/data/postmaster.opts")?.split(separator: "\n").first,
+            let program = line.split(separator: " ").first
+        else { throw SupportError("\(name) has no postmaster.opts") }
+        let arguments = line.split(separator: "\"").dropFirst().filter { $0 != " " }.map(String.init)
+        return try UnprivilegedProcess.start(String(program), arguments, folder: place.folder, output: place.log)
+    }
+
     /// How the program ended; nil while it runs or before its start.
     public var exitStatus: UnprivilegedProcess.ExitStatus? { process.withLock { $0 }?.exitStatus }
     public var isRunning: Bool { process.withLock { $0 }?.isRunning ?? false }

@@ -71,6 +71,7 @@ struct StatusDocument: Sendable {
         object["term"] = (status.term?.rawValue).map(JSONValue.int)
         object["rule"] = .string(status.rule.rawValue)
         object["reason"] = .string(status.reason)
+        if status.local?.takenOver == true { object["postgresql_taken_over"] = true }
         object["postgresql_obstacle"] = (status.local?.obstacle).map(JSONValue.string)
         object["replay_waits"] = (view.server?.sql.replayWait ?? status.local?.sql?.replayWait).map(JSONValue.string)
         object["diverged"] = status.local?.givenUp?.json

@@ -126,6 +126,8 @@ public struct MatriarchPart: Hashable, Sendable {
     /// What the keeper does for this member's PostgreSQL.
     public enum KeeperState: String, Hashable, Sendable {
         case attached, paused, detached
+        /// It watches, or will watch, a server that it did not start, and no lock is proved for it.
+        case found
     }
 
     public var version: String?

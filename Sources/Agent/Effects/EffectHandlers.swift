@@ -77,6 +77,7 @@ struct EffectHandlers: Sendable {
         case .setSynchronous(let names): try await setSynchronous(names)
         case .clearRequest(let version, let term): try await lock.clearRequest(version: version, as: term)
         case .arm(let term): try await lock.arm(term)
+        case .takeOver(let role): try await takeOver(role)
         case .askPeers:
             let others = (latest.tree?.members ?? []).filter { $0.name != me }
             latest.peers = await peers.ask(others)
@@ -130,6 +131,18 @@ struct EffectHandlers: Sendable {
                 await server.parameters())
         } catch { throw EffectFailure("\(error)") }
         try await server.reload()
+    }
+
+    /// Of a server that somebody else started. Its role is read again: a standby may have been promoted meanwhile.
+    private func takeOver(_ role: StartRole) async throws(EffectFailure) {
+        guard let (pid, found) = await ServerFiles(dataDirectory: server.dataDirectory).runningPostmaster(),
+            found == role
+        else { throw EffectFailure("it has changed meanwhile") }
+        do {
+            try await server.keeper.client().takeOver(
+                postmaster: pid, as: role, until: role == .primary ? lock.guardian.lease?.provenUntil : nil)
+        } catch { throw EffectFailure("the keeper did not take it over: \(error)") }
+        await observer.invalidateDirectory()
     }
 
     /// `status` says where the released timeline ends, for whoever compares positions with it (contract 1.4).

@@ -30,7 +30,7 @@ actor LocalObserver {
     /// Nil while no keeper answers: nothing is known then.
     func observe() async -> LocalPostgres? {
         guard let keeper = await server.keeper.status() else { return nil }
-        let process = Self.process(keeper)
+        let process = await process(keeper)
         // A server that was asked to stop says in its control file how far it is.
         let isStopping = keeper.stopRequested && keeper.postmasterPID != nil
         if process != lastProcess || keeper.postmasterPID != lastPostmaster || isStopping { directory = nil }
@@ -46,6 +46,7 @@ actor LocalObserver {
         local.armedUntil = keeper.armedUntil
         local.armedZxid = keeper.armedZxid
         local.latch = keeper.latch
+        local.takenOver = keeper.postmasterPID != nil && keeper.takenOver
         local.givenUp = givenUp
         if case .running = process, let pid = keeper.postmasterPID, !isStopping { await ask(pid, keeper, &local) }
         say(local)
@@ -129,9 +130,11 @@ actor LocalObserver {
         return .unfinished("a \(operation) from \(source)", left)
     }
 
-    private static func process(_ keeper: KeeperStatus) -> LocalPostgres.Process {
+    private func process(_ keeper: KeeperStatus) async -> LocalPostgres.Process {
         if keeper.postmasterPID != nil { return .running(as: keeper.startedAs ?? .standby) }
-        return keeper.isEmpty ? .absent : .remains
+        if keeper.isEmpty { return .absent }
+        return await ServerFiles(dataDirectory: server.dataDirectory).runningPostmaster().map { .unkept(as: $0.role) }
+            ?? .remains
     }
 
     private static func ending(_ keeper: KeeperStatus) -> LocalPostgres.Ending {

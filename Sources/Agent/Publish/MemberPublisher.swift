@@ -29,7 +29,7 @@ struct LocalDescription: Hashable {
         if let sql = local.sql, local.isRunning {
             return sql.inRecovery ? (local.promoteRequested ? .promoted : .replica) : .primary
         }
-        if case .running(as: .primary) = local.process { return .primary }
+        if local.process == .running(as: .primary) || local.process == .unkept(as: .primary) { return .primary }
         return wasPrimary && !local.isRunning ? .demoted : .replica
     }
 
@@ -45,6 +45,7 @@ struct LocalDescription: Hashable {
             if memory.steppingDown || local.stopRequested { return .stopping }
             if memory.bootstrap != nil { return .initializing }
             return local.sql == nil ? .starting : .running
+        case .unkept: return .starting
         case .remains: return .crashed
         case .absent:
             if memory.bootstrap != nil { return .initializing }

@@ -37,7 +37,8 @@ struct MemberRecordBuilder: Sendable {
             }
         }
         record.matriarch = MatriarchPart(
-            version: MatriarchVersion.own, keeper: .attached, epoch: epochVersion, sessionTimeout: sessionTimeout,
+            version: MatriarchVersion.own, keeper: local.isKept ? .attached : .found, epoch: epochVersion,
+            sessionTimeout: sessionTimeout,
             replayWaits: local.sql?.replayWait, diverged: local.givenUp)
         return record
     }

@@ -40,6 +40,8 @@ public struct DecisionMemory: Hashable, Sendable {
     /// When the agent gave the lock away or stepped down: it leaves the race to others for a moment.
     public var stoodBackAt: Instant?
     public var steppingDown = false
+    /// Since when a postmaster runs here that no keeper watches.
+    public var unkeptSince: Instant?
     public var handOver: HandOver?
     /// Where the primary was when `synchronous_standby_names` last changed: who has not come so far is not confirmed.
     public var synchronousSince: LSN?
@@ -70,6 +72,7 @@ public struct DecisionMemory: Hashable, Sendable {
             if crashes.count > 16 { crashes.removeFirst() }
         }
         if !view.local.isRunning { steppingDown = false }
+        if case .unkept = view.local.process { unkeptSince = unkeptSince ?? view.now } else { unkeptSince = nil }
         if view.local.sql?.streaming == true || !view.local.isRunning { kicks = 0 }
         if let leadership = view.leadership, view.local.sql?.inRecovery == false, view.local.isRunning {
             ledTerm = leadership.term

@@ -35,6 +35,9 @@ public enum Effect: Hashable, Sendable {
 
     /// Hand the proved lease to the keeper and wait for its answer.
     case arm(Term)
+    /// Have the keeper watch a postmaster that it did not start; a primary is armed in the same step with the session's
+    /// proved lease, if there is one.
+    case takeOver(as: StartRole)
     case start(as: StartRole, term: Term?)
     case stop
     /// Checkpoint while clients go on, then ask for a fast stop without waiting for its end (postgres.md 4).
@@ -80,6 +83,7 @@ public enum Effect: Hashable, Sendable {
         case .replace: "replace"
         case .release: "release"
         case .arm: "arm"
+        case .takeOver: "take-over"
         case .start: "start"
         case .stop: "stop"
         case .stopPlanned: "stop-planned"

@@ -46,9 +46,14 @@ struct Situation {
         return leadership
     }
 
-    /// How long the lock's lease lasts: by the present session's proofs when it leads, else by what the keeper was given.
+    /// How long the lock's lease lasts: by the present session's proofs when it leads and they reach the keeper, else by
+    /// what the keeper was given.
     var leaseLeft: Duration {
-        if view.leadership != nil, let lease = view.lease { return lease.provenUntil - view.now }
+        if let leadership = view.leadership, let lease = view.lease,
+            local.armedUntil == nil || local.armedZxid == leadership.epochZxid
+        {
+            return lease.provenUntil - view.now
+        }
         return view.local.armedUntil.map { $0 - view.now } ?? .zero
     }
 
@@ -56,7 +61,8 @@ struct Situation {
 
     /// Enough lease to begin something that makes PostgreSQL writable: past the early stop, with room to act.
     var leaseSuffices: Bool {
-        view.leadership != nil && view.lease != nil && leaseLeft > earlyStop + .milliseconds(200)
+        guard view.leadership != nil, let lease = view.lease else { return false }
+        return lease.provenUntil - view.now > lease.terms.earlyStop + .milliseconds(200)
     }
 
     /// The anchor is young enough to acquire on (lock.md 4.A1).
@@ -95,7 +101,7 @@ struct Situation {
             let isSettled = synchronousPlan.map { $0.listed == $0.picked } ?? true
             pause = min(pause, isSettled ? .seconds(1) : .milliseconds(200))
         }
-        if local.mayBeWritable, !memory.steppingDown { pause = min(pause, leaseLeft - earlyStop) }
+        if local.isRunning, local.mayBeWritable, !memory.steppingDown { pause = min(pause, leaseLeft - earlyStop) }
         return max(pause, .milliseconds(5))
     }
 

@@ -25,7 +25,7 @@ let candidacyRules: [Rule] = [
         return Conclusion("PostgreSQL is not running here: no part in the leader race", recheckAfter: .seconds(1))
     },
     Rule("candidate.nofailover", "A member tagged nofailover never leads.") { s in
-        guard case .nobody = s.holder, s.policy.nofailover else { return nil }
+        guard case .nobody = s.holder, s.policy.nofailover, !s.local.isFound else { return nil }
         return Conclusion(
             "following a different leader because I am not allowed to promote", recheckAfter: .seconds(1))
     },
@@ -37,6 +37,8 @@ let candidacyRules: [Rule] = [
             return Conclusion(
                 "the leader lock of \(member) was removed while its session lives: only \(member) may take it again",
                 recheckAfter: .milliseconds(500))
+        // A server that is writable already does not become so by the lock.
+        case .wait where s.local.isFound: return nil
         case .wait(let until):
             return Conclusion(
                 "nobody is known to have led: waiting until no earlier leader can be left",
@@ -120,7 +122,9 @@ let candidacyRules: [Rule] = [
         return nil
     },
     Rule("candidate.acquire", "Nobody comparable is ahead: take the lock.") { s in
-        guard case .nobody = s.holder, !s.local.mayBeWritable, let epoch = s.store?.epoch else { return nil }
+        guard case .nobody = s.holder, !s.local.mayBeWritable || s.local.isFound, let epoch = s.store?.epoch else {
+            return nil
+        }
         guard s.ready("acquire") else {
             return Conclusion(
                 "leader race was not won" + s.lastFailure(of: "acquire"), recheckAfter: .milliseconds(100))

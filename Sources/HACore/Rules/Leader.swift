@@ -50,6 +50,17 @@ private let runningRules: [Rule] = [
         }
         return Conclusion("starting as readonly because i had the session lock", .start(as: .standby, term: nil))
     },
+    Rule("leader.confirm", "A primary found running leads once nobody else says that it is one (lock.md 4.A0).") { s in
+        guard let leadership = s.leadership, s.local.isFound, s.ready("arm") else { return nil }
+        switch PromotionClearance(s, leadership: leadership) {
+        case .ask:
+            return Conclusion("asking the other members before: lead", .askPeers, recheckAfter: .milliseconds(200))
+        case .primary(let peer): return Conclusion("Primary (\(peer)) is still alive, demoting self", .fence)
+        // Whoever is silent has been beside a writable server all along: waiting would not change that.
+        case .wait, .clear:
+            return Conclusion("leading with the primary that was found running", .arm(leadership.term))
+        }
+    },
     Rule("leader.arm", "A primary that an earlier process of ours ran: its keeper gets this session's lease.") { s in
         guard let leadership = s.leadership, s.local.isRunning, s.local.mayBeWritable,
             s.local.armedZxid != leadership.epochZxid, s.local.latch.map({ $0 < leadership.epochZxid }) ?? true,

@@ -48,6 +48,8 @@ public struct LocalPostgres: Hashable, Sendable {
         case absent
         /// The postmaster lives.
         case running(as: StartRole)
+        /// A postmaster lives that no keeper watches: somebody else started it, or its keeper died after a take-over.
+        case unkept(as: StartRole)
         /// The postmaster is gone and processes of its data directory remain: still able to acknowledge commits.
         case remains
     }
@@ -77,8 +79,10 @@ public struct LocalPostgres: Hashable, Sendable {
     /// Deadline the keeper is armed with; nil = not armed, so that it starts and promotes no primary.
     public var armedUntil: Instant?
     /// mzxid of `epoch` under which the keeper was armed: another than our leadership's means that renewals of the
-    /// present process do not reach it yet.
+    /// present process do not reach it yet; zero: only with a session's lease, as for a primary that was found running.
     public var armedZxid: Int64?
+    /// The keeper did not start this postmaster: the kernel does not stop it with its keeper.
+    public var takenOver = false
     /// It fenced under this mzxid of `epoch` and refuses to act until armed with a greater one.
     public var latch: Int64?
 
@@ -116,13 +120,23 @@ public struct LocalPostgres: Hashable, Sendable {
         switch process {
         case .absent: false
         case .running(let role): !isShutDown && (role == .primary || promoteRequested || sql?.inRecovery == false)
-        case .remains: true
+        case .unkept, .remains: true
         }
     }
 
     public var isRunning: Bool {
         if case .running = process { return true }
         return false
+    }
+
+    /// A primary was found running and taken over, and no lock of ours was proved for it since (design/lock.md 4.A0).
+    public var isFound: Bool { takenOver && process == .running(as: .primary) && (armedZxid ?? 0) == 0 }
+
+    /// Others may rely on its keeper while this member is silent: its deadline comes before another can lead
+    /// (design/lock.md 4.A4). That of a primary that was found running follows from no lock.
+    public var isKept: Bool {
+        if case .unkept = process { return false }
+        return !isFound
     }
 
     public var control: ControlFile? {

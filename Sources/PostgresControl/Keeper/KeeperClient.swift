@@ -123,12 +123,16 @@ public final class KeeperClient: Sendable {
         _ = try await connection.request("kick", [String(duration.milliseconds)], deadline: answerWithin)
     }
 
-    /// Watches and fences a postmaster that this keeper did not start (from Patroni). Throws `notRunning` when `pid`
-    /// does not run in the data directory, `notEmpty` when the keeper has one already.
+    /// Watches and fences a postmaster that this keeper did not start (from Patroni), and arms in the same step when
+    /// given a deadline: with zxid 0, since no move of `epoch` was made for it (lock.md 4.A0).
+    ///
+    /// Throws `notRunning` when `pid` does not run in the data directory, `notEmpty` when the keeper has one already;
+    /// `past`, `latched` when it was taken over and not armed.
     public func takeOver(
-        postmaster pid: Int32, as role: StartRole, answerWithin: Duration = .seconds(2)
+        postmaster pid: Int32, as role: StartRole, until deadline: Instant? = nil, answerWithin: Duration = .seconds(2)
     ) async throws(KeeperError) {
-        _ = try await connection.request("take-over", [String(pid), role.rawValue], deadline: answerWithin)
+        let lease = deadline.map { [String($0.rawValue), "0"] } ?? []
+        _ = try await connection.request("take-over", [String(pid), role.rawValue] + lease, deadline: answerWithin)
     }
 
     // MARK: Tools

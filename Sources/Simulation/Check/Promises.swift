@@ -53,6 +53,7 @@ final class Promises {
         }
         // A process that was started since knows nothing of it.
         if let release, release.node == node.index, node.agent?.startedAt ?? 0 < release.at,
+            world.network.reachesStore(node.index, since: world.now - 4 * second),
             world.now - release.at < 1500 * millisecond,
             world.nodes.contains(where: { $0 !== node && mayTakeOver($0, from: node) })
         {
@@ -127,7 +128,8 @@ final class Promises {
         for node in world.nodes {
             let holds = world.zookeeper.tree[.leader]?.data == .name(node.name)
             let sees = isAwake(node) && node.agent?.handle?.isConnected == true && node.agent?.isPrepared == true
-            guard node.postgres.isWritable, !holds, sees, world.slowNetworks == 0 else {
+            let isConnected = world.network.reachesStore(node.index, since: world.now)
+            guard node.postgres.isWritable, !holds, sees, isConnected, world.slowNetworks == 0 else {
                 withoutLock[node.index] = nil
                 continue
             }

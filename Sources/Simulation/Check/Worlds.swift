@@ -3,7 +3,7 @@ import HACore
 /// Kinds of worlds that a seed can make, each with the faults that belong together: what a rule is for shows sooner where
 /// its faults are frequent.
 public enum WorldKind: String, Sendable, CaseIterable {
-    case mixed, failovers, thirdParties, directories, strangers, bootstraps, planned, agentsDie, crashes
+    case mixed, failovers, thirdParties, directories, strangers, bootstraps, planned, agentsDie, crashes, found
 
     public func options(seed: UInt64) -> SimOptions {
         var options = SimOptions(seed: seed)
@@ -27,6 +27,16 @@ public enum WorldKind: String, Sendable, CaseIterable {
             options.chaosEnd = 12 * second
             options.kinds = [.leaderIsolated, .nodeFromStore, .agentCrash, .nodeKill, .leaderDeleted, .lostReplies]
         case .planned: options.kinds = [.switchover, .agentTerm, .agentTerm, .peers, .postmasterKill]
+        case .found:
+            options.hasData = true
+            options.foundPrimary = true
+            // What was acknowledged before waited for nobody.
+            options.policy.synchronousStrict = false
+            options.chaosStart = 3 * second
+            // Without its keeper and its agent nothing stops a server that is not the keeper's child.
+            options.kinds =
+                [.nodeFromStore, .isolation, .leaderDeleted, .peers]
+                + (seed % 2 == 0 ? [.agentPause, .agentCrash] : [.keeperKill])
         case .agentsDie:
             options.calm = .nothingEnds
             options.kinds = [.agentCrash]

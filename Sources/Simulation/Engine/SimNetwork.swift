@@ -6,6 +6,8 @@ final class SimNetwork {
     private var peerBlocks: [[Int]]
     /// When nodes last lost or found each other.
     private(set) var changedAt: Nanoseconds = 0
+    /// When each node last lost or found a server.
+    private var linksChangedAt: [Nanoseconds]
 
     private struct Weak {
         weak var pipe: SimPipe?
@@ -13,6 +15,7 @@ final class SimNetwork {
 
     init(_ world: SimWorld, nodes: Int) {
         self.world = world
+        linksChangedAt = Array(repeating: 0, count: nodes)
         blocked = Array(repeating: [0, 0, 0], count: nodes)
         pipes = Array(repeating: [[], [], []], count: nodes)
         peerBlocks = Array(repeating: Array(repeating: 0, count: nodes), count: nodes)
@@ -29,9 +32,11 @@ final class SimNetwork {
 
     func block(node: Int, server: Int, for duration: Nanoseconds) {
         blocked[node][server] += 1
+        linksChangedAt[node] = world.now
         for pipe in pipes[node][server] { pipe.pipe?.block() }
         world.after(duration) { [self] in
             blocked[node][server] -= 1
+            linksChangedAt[node] = world.now
             for pipe in pipes[node][server] { pipe.pipe?.unblock() }
         }
     }
@@ -45,6 +50,11 @@ final class SimNetwork {
             peerBlocks[b][a] -= 1
             changedAt = world.now
         }
+    }
+
+    /// The node has reached every server since then.
+    func reachesStore(_ node: Int, since: Nanoseconds) -> Bool {
+        linksChangedAt[node] < since && blocked[node].allSatisfy { $0 == 0 }
     }
 
     func reaches(_ a: Int, _ b: Int) -> Bool { a == b || peerBlocks[a][b] == 0 }

@@ -39,6 +39,8 @@ public struct SimOptions: Sendable {
     public var tickTimeKnown = true
     /// The first node has a cluster's data already; else all are empty.
     public var hasData = false
+    /// All nodes have it, and on the first a primary runs that no keeper started, as a killed Patroni leaves it.
+    public var foundPrimary = false
     public var offersClones = false
     public var chaosStart: Int64 = 4 * second
     public var chaosEnd: Int64 = 34 * second

@@ -96,6 +96,7 @@ public final class SimWorld {
             nodes[0].postgres.initialize(system: "7000000000000000001")
             nodes[0].postgres.contents = .ready
         }
+        if options.foundPrimary { leavePatroni() }
         for node in nodes {
             // Data that exist come first: an empty member would make a cluster of its own.
             let isLate = options.hasData && node.index > 0
@@ -109,6 +110,16 @@ public final class SimWorld {
         at(options.chaosEnd) { [self] in watchRecovery() }
         if options.calm != nil { at(options.chaosStart) { [self] in if missing() == nil { promises.whole() } } }
         watchPromises()
+    }
+
+    /// What a killed Patroni leaves: a running primary, standbys that are down, and its lock for a while.
+    private func leavePatroni() {
+        for node in nodes.dropFirst() { node.postgres.copy(nodes[0].postgres) }
+        nodes[0].found = .primary
+        guard dice.chance(60) else { return }
+        let session: Int64 = 0x2_0000
+        zookeeper.commitByThirdParty([.create(.leader, .name(nodes[0].name), ephemeral: true)], session: session)
+        after(dice.between(0, options.sessionTimeout)) { [self] in zookeeper.closeThirdParty(session: session) }
     }
 
     // MARK: Chance
@@ -288,7 +299,9 @@ public final class SimWorld {
 
     /// A person has to help: the data that others are measured by are lost.
     private var nobodyMayLead: Bool {
-        let barred: Set<RuleID> = ["candidate.not-synchronous", "candidate.lag", "candidate.timeline"]
+        let barred: Set<RuleID> = [
+            "candidate.not-synchronous", "candidate.lag", "candidate.timeline", "candidate.nofailover",
+        ]
         let left = nodes.filter { $0.postgres.contents != .empty }
         return !left.isEmpty && left.count < nodes.count
             && left.allSatisfy { $0.agent?.lastDecision.map { barred.contains($0.rule) } ?? false }

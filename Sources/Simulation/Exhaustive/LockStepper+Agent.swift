@@ -201,7 +201,7 @@ extension LockStepper {
         let isMine = read.session.map { LockState.node(ofSession: $0) == node } ?? false
         let waited = process.watch == 1 && process.watchVersion == read.version
         let isProof = model.rules.mayAcquire(
-            holder: read.holder, mine: isMine, lives: lives == 1, waited: waited || !has(.waitForNobody))
+            holder: read.holder, mine: isMine, lives: lives == 1, waited: waited || isFound || !has(.waitForNobody))
         if read.holder == LockState.Tree.nobody, process.watch == 0 || process.watchVersion != read.version {
             var next = state
             next.processes[index].watch = setting.timeout + 1

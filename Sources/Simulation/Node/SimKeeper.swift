@@ -13,8 +13,9 @@ final class SimKeeper {
     private var armedZxid: Int64 = 0
     private(set) var latch: Int64?
     private(set) var promoteRequested = false
-    /// The postmaster is this keeper's child.
-    private var isParent = false
+    /// The postmaster is this keeper's child, or was taken over.
+    private var watches = false
+    private(set) var takenOver = false
     private var stopRequested = false
     private var isShutDown = false
     private(set) var ending = LocalPostgres.Ending.neverStarted
@@ -113,9 +114,23 @@ final class SimKeeper {
         promoteRequested = false
         stopRequested = false
         isShutDown = false
-        isParent = true
+        watches = true
+        takenOver = false
         postgres.start(role)
         return nil
+    }
+
+    /// Watches a server that somebody else started; a primary is armed in the same step.
+    func takeOver(as role: StartRole, until end: Instant?) -> String? {
+        guard !watches, postgres.phase != .absent, postgres.phase != .remains, postgres.role == role else {
+            return "it has changed"
+        }
+        promoteRequested = false
+        stopRequested = false
+        isShutDown = false
+        watches = true
+        takenOver = true
+        return end.flatMap { arm(until: $0, zxid: 0) }
     }
 
     func promote(to timeline: UInt32) -> String? {
@@ -145,6 +160,7 @@ final class SimKeeper {
 
     private func exited(requested: Bool) {
         guard isAlive else { return }
+        if postgres.phase != .remains { watches = false }
         if postgres.phase == .remains {
             // Seen by its wait status; every process that is left is killed.
             world.after(world.dice.milliseconds(1, 30)) { [self] in
@@ -163,9 +179,9 @@ final class SimKeeper {
         alarm += 1
     }
 
-    /// What a new keeper finds: ended soon, whoever started it.
-    func takeOver() {
-        guard postgres.phase != .absent else { return }
+    /// What a new keeper finds is ended soon by the kernel, unless the one before was not its parent.
+    func follow(_ former: SimKeeper) {
+        guard postgres.phase != .absent, !former.takenOver else { return }
         kill(after: world.dice.milliseconds(5, 50))
     }
 
@@ -193,8 +209,8 @@ final class SimKeeper {
         switch postgres.phase {
         case .absent: process = .absent
         case .remains: process = world.weakened(.remainsUnseen) ? .absent : .remains
-        // What a dead keeper left is nobody's, and may be anything.
-        case .starting, .running, .stopping: process = isParent ? .running(as: postgres.role) : .remains
+        case .starting, .running, .stopping:
+            process = watches ? .running(as: postgres.role) : .unkept(as: postgres.role)
         }
         let directory: DataDirectory
         switch postgres.contents {
@@ -203,12 +219,14 @@ final class SimKeeper {
         case .unusable: directory = .unusable("not a data directory")
         case .unfinished(let what): directory = .unfinished(what, what == "clone" ? .clone : .rewind)
         }
-        return LocalPostgres(
+        var local = LocalPostgres(
             directory: directory, process: process, ending: ending,
             startedAt: postgres.phase == .absent ? nil : node.clock.local(postgres.startedAt),
             promoteRequested: promoteRequested, stopRequested: stopRequested,
             isShutDown: isShutDown && postgres.phase != .absent, armedUntil: armedUntil,
             armedZxid: armedUntil == nil ? nil : armedZxid, latch: latch,
             sql: postgres.status(at: node.now))
+        local.takenOver = takenOver && postgres.phase != .absent
+        return local
     }
 }

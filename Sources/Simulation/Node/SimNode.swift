@@ -13,6 +13,8 @@ final class SimNode {
     var sessionFile: Int64 = 0
     var sessionFileTimeout: Nanoseconds = 0
     private(set) var isPowered = false
+    /// What somebody else runs here when the node begins.
+    var found: StartRole?
     private var agents = 0
     private(set) var pauses = 0
     private(set) var resumedAt: Nanoseconds = 0
@@ -41,6 +43,10 @@ final class SimNode {
         guard !isPowered else { return }
         isPowered = true
         keeper = SimKeeper(world, self)
+        if let start = found {
+            found = nil
+            postgres.start(start)
+        }
         startAgent()
     }
 
@@ -93,9 +99,10 @@ final class SimNode {
 
     func killKeeper() {
         guard isPowered else { return }
-        keeper.die()
+        let former: SimKeeper = keeper
+        former.die()
         keeper = SimKeeper(world, self)
-        keeper.takeOver()
+        keeper.follow(former)
         if let agent { keeper.attach(agent.number) }
         agent?.postmasterExited()
     }

@@ -26,7 +26,7 @@ extension SimAgent {
             timeline: sql?.timeline, position: nil,
             checkpointPending: sql?.inRecovery == false
                 && (view.local.control.map { $0.timeline < sql?.timeline ?? Timeline(0) } ?? false),
-            kept: node.showsKeeper)
+            kept: node.showsKeeper && view.local.isKept)
         if member.isPrimary, let timeline = sql?.timeline { writeHistory(handle, timeline) }
         let data = SimData.member(member, epochSeen: highestEpochSeen)
         guard data != written else { return }
