@@ -67,6 +67,23 @@ struct SynchronousRuleTests {
         #expect(scene.decision.effects == [.setSynchronous(.all(["n3"]))])
     }
 
+    @Test("Who led before and was started again as a standby waits for its standbys before it is promoted")
+    func leadsAgain() {
+        var scene = Scene()
+        scene.lead()
+        scene.view.policy.synchronous = true
+        scene.view.policy.synchronousStrict = true
+        scene.view.store?.sync = StoreView.Sync(leader: Scene.me, standbys: ["n2"], version: 3)
+        scene.view.local.sql?.synchronousNames = ""
+        #expect(scene.decision.effects == [.setSynchronous(.all(["n2"])), write(["n2"])])
+        scene.view.local.sql?.synchronousNames = "n2"
+        #expect(scene.decision.rule == "leader.promote")
+        // Without strictness nobody is waited for, and then nobody is promised either.
+        scene.view.policy.synchronousStrict = false
+        scene.view.local.sql?.synchronousNames = ""
+        #expect(scene.decision.effects == [.setSynchronous(.none), write([])])
+    }
+
     @Test("Strict: without a standby the promise stands, or nothing is acknowledged")
     func strict() {
         var scene = leading(names: "n2", listed: ["n2"], parts: [:])

@@ -90,6 +90,12 @@ public struct DecisionMemory: Hashable, Sendable {
         guard let store = view.store else { return }
         highestEpochVersion = max(
             highestEpochVersion, store.epoch?.version ?? 0, view.leadership?.epochVersion ?? 0)
+        // What a lost reply did not say: ours has become the cluster, and others may have led it since.
+        if bootstrap == .created, view.leadership == nil, case .done(let cluster) = store.initialize,
+            cluster == view.local.control?.systemIdentifier
+        {
+            bootstrap = nil
+        }
         if let term = store.leader?.term, term != seenTerm {
             if seenTerm != nil {
                 retries["rewind"] = nil

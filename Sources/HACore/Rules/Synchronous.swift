@@ -7,20 +7,27 @@ let synchronousRules: [Rule] = [
     ) {
         s in
         guard let leadership = s.leadership, s.policy.synchronous, s.local.process == .running(as: .standby),
-            !s.local.promoteRequested, s.local.sql?.inRecovery == true, let sync = s.store?.sync,
-            let version = sync.version, sync.leader?.isSame(as: s.view.me) != true
+            !s.local.promoteRequested, let sql = s.local.sql, sql.inRecovery, let sync = s.store?.sync,
+            let version = sync.version
         else { return nil }
+        let others = sync.standbys.union([sync.leader].compactMap { $0 }).filter { !$0.isSame(as: s.view.me) }
+        let standbys = s.policy.synchronousStrict ? others : []
+        let names = SynchronousNames(standbys, strict: s.policy.synchronousStrict)
+        // One that led before was started again as a standby, which waits for nobody.
+        if sync.leader?.isSame(as: s.view.me) == true, others == standbys,
+            SynchronousNames(setting: sql.synchronousNames ?? "") == names
+        {
+            return nil
+        }
         guard s.ready("write-sync"), s.ready("set-synchronous") else {
             return Conclusion(
                 "Postponing promotion because synchronous replication state was updated by somebody else",
                 recheckAfter: .milliseconds(50))
         }
-        let others = (sync.standbys.union([sync.leader].compactMap { $0 })).filter { !$0.isSame(as: s.view.me) }
-        let standbys = s.policy.synchronousStrict ? others : []
         return Conclusion(
-            "taking over synchronous replication before the promotion",
-            .setSynchronous(SynchronousNames(standbys, strict: s.policy.synchronousStrict)),
-            .writeSync(leader: s.view.me, standbys: standbys, version: version, leadership.term))
+            "taking over synchronous replication before the promotion", .setSynchronous(names),
+            .writeSync(leader: s.view.me, standbys: standbys, version: version, leadership.term),
+            recheckAfter: .milliseconds(20))
     },
     Rule("sync.off", "Synchronous mode is off: `sync` says so first, then commits wait for nobody.") { s in
         guard let leadership = s.leadership, s.isLeading, !s.policy.synchronous, let sync = s.store?.sync,
