@@ -34,7 +34,7 @@ struct RuleRemovalTests {
         "request.refused": "request.hand-over takes back what has no candidate; a wrong leader is rare",
         "found.leave": "no simulated agent is asked to end before it has taken over what it found",
         "found.unarmed": "step-down.lease-ends stops it as well, in order",
-        "found.unfit": "no world finds a primary that is behind; candidate.not-synchronous leaves it to its deadline",
+        "found.unfit": "no invariant counts the rows that a primary lacks which was left behind",
         "leader.confirm": "leader.arm goes on without asking: no world has another primary beside one that was found",
         "wait.tree": "no rule about the lock applies without epoch; this one says so",
         "idle": "stands at the end so that something always decides",

@@ -11,6 +11,7 @@ struct SeedTests {
         "candidate.primary-alive": "needs a primary without a keeper: absence is proved before anybody is asked",
         "replica.foreign": "needs a leader whose data differ from `initialize`: operators only",
         "lease.unfit": "a configuration that nobody may lead with never becomes whole",
+        "found.leave": "needs an agent that ends in the moment before it takes over what it found",
         "idle": "stands at the end so that something always decides",
     ]
 
@@ -20,8 +21,9 @@ struct SeedTests {
         for outcome in outcomes where outcome.violation != nil {
             Issue.record("\(SimWorld.explain(seed: outcome.seed))")
         }
+        let found = await self.outcomes(0..<100) { WorldKind.found.options(seed: $0) }
         var rules: Set<RuleID> = []
-        for outcome in outcomes { rules.formUnion(outcome.rules.keys) }
+        for outcome in outcomes + found { rules.formUnion(outcome.rules.keys) }
         for rule in ruleTable where !rules.contains(rule.id) && Self.unreachable[rule.id] == nil {
             Issue.record("rule \(rule.id) never decided: a fault is missing, or the rule is not needed")
         }

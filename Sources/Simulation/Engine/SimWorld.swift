@@ -116,6 +116,10 @@ public final class SimWorld {
     private func leavePatroni() {
         for node in nodes.dropFirst() { node.postgres.copy(nodes[0].postgres) }
         nodes[0].found = .primary
+        // Sometimes the cluster has gone on without it.
+        if dice.chance(15), !options.policy.checkTimeline {
+            zookeeper.commitByThirdParty([.create(.history, .timeline(Timeline(2)), ephemeral: false)])
+        }
         guard dice.chance(60) else { return }
         let session: Int64 = 0x2_0000
         zookeeper.commitByThirdParty([.create(.leader, .name(nodes[0].name), ephemeral: true)], session: session)
