@@ -102,8 +102,9 @@ extension TestCluster {
         _ settings: ClusterSettings = ClusterSettings(), zooKeeper: String? = nil, hosts: [String: String] = [:],
         _ body: (TestCluster) async throws -> Void
     ) async throws {
-        let shared = try await SharedZooKeeper.shared.server().host
-        let cluster = try TestCluster(settings, zooKeeper: zooKeeper ?? shared, hosts: hosts)
+        let servers: String
+        if let zooKeeper { servers = zooKeeper } else { servers = try await SharedZooKeeper.shared.server().host }
+        let cluster = try TestCluster(settings, zooKeeper: servers, hosts: hosts)
         do { try await body(cluster) } catch {
             FileHandle.standardError.write(Data("\(error)\n\(cluster.report())".utf8))
             await cluster.discard()
