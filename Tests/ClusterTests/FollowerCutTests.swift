@@ -60,7 +60,7 @@ extension ClusterTests {
         /// owner lives. A lease that counted from that write would outlast the session.
         @Test func aWriteAfterAFreezeAndBeforeACutProvesNothing() async throws {
             try await withPlace { place in
-                for round in 1...3 {
+                for round in 1...5 {
                     let roles = try await place.cluster.whole("led by member-a") { $0.leader.name == "member-a" }
                     if try await survivesLess(try await Scenario(place.cluster, roles), place, "round \(round)") {
                         return
