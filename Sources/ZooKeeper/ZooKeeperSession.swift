@@ -75,7 +75,7 @@ public actor ZooKeeperSession {
         try await handle.state.nextConnection().value(within: deadline) { .failure(ZooKeeperError($0)) }.get()
     }
 
-    /// Shuts the connection to the present server down, so that the library looks for another one at once instead of
+    /// Shuts the connection to the present server down, also one whose handshake is not answered, so that the library looks for another one at once instead of
     /// after two thirds of the timeout. The session and its watches live on. Other sessions of this process on the same
     /// server are disconnected, too (the library does not tell which socket is whose), and reconnect.
     /// - Returns: false when there was no connection.

@@ -64,17 +64,20 @@ private struct Guarded {
 
 @Suite("The lease guard", .serialized, .timeLimit(.minutes(3)), .enabled(if: ZooKeeperServer.isInstalled))
 struct LeaseGuardTests {
-    /// T = 2 s on ticks of 200 ms.
+    /// T = 2 s unless given, on ticks of 200 ms.
+    /// - Parameter wire: the session's way to the server.
     private func withGuard(
-        _ server: ZooKeeperServer? = nil, keeper: KeeperHost? = nil, _ body: (Guarded) async throws -> Void
+        _ server: ZooKeeperServer? = nil, wire: Wire? = nil, timeout: Duration = .seconds(2),
+        keeper: KeeperHost? = nil, _ body: (Guarded) async throws -> Void
     ) async throws {
         let layout = try SharedZooKeeper.layout()
         let host: String
         if let server { host = server.host } else { host = try await SharedZooKeeper.host() }
-        let own = try await SharedZooKeeper.ownHost(of: server)
+        let own: Wire
+        if let wire { own = wire } else { own = try await SharedZooKeeper.wire(to: server) }
         try await withSession(host) { third in
             try await third.prepare(layout)
-            try await withSession(own, timeout: .seconds(2)) { session in
+            try await withSession("127.0.0.1:\(own.port)", timeout: timeout) { session in
                 let candidate = try layout.lease("node-0")
                 try await session.put(candidate, "", .ephemeral)
                 let wakeup = Wakeup()
@@ -250,6 +253,19 @@ struct LeaseGuardTests {
                 try await member.advances()
                 member.guardian.sessionEnded()
             }
+        }
+    }
+
+    @Test("a handshake that stays without an answer is given up before the library would do so")
+    func unansweredHandshake() async throws {
+        let wire = try await SharedZooKeeper.wire()
+        try await withGuard(wire: wire, timeout: .seconds(4)) { member in
+            try await member.advances(1)
+            wire.cut()
+            // 0.6 s for the connection and for the first handshake; the library alone takes 2.7 s for each.
+            try await eventually("a second handshake", within: .seconds(3)) { wire.connections >= 3 }
+            wire.mend()
+            try await member.advances(1)
         }
     }
 

@@ -17,9 +17,13 @@ enum SharedZooKeeper {
     /// An address of its own for a session that a lease guard renews: a guard that looks for another server shuts all
     /// sockets of this process to the one it had.
     static func ownHost(of server: ZooKeeperServer? = nil) async throws -> String {
+        "127.0.0.1:\(try await wire(to: server).port)"
+    }
+
+    static func wire(to server: ZooKeeperServer? = nil) async throws -> Wire {
         let port: UInt16
         if let server { port = server.port } else { port = try await self.server.value.port }
-        return "127.0.0.1:\(try Wire(to: port).port)"
+        return try Wire(to: port)
     }
 
     static func layout() throws -> ZNodeLayout {

@@ -109,7 +109,8 @@ struct PeerClientTests {
     private static let status = #"{"role": "replica", "xlog": {"received_location": 77}}"#
     private static let whole = "HTTP/1.0 200 OK\r\nContent-Length: \(status.utf8.count)\r\n\r\n\(status)"
 
-    private func ask(_ responses: [String]) async throws -> (PeerRound, Duration) {
+    /// - Parameter vanished: that they are no members any more.
+    private func ask(_ responses: [String], vanished: Bool = false) async throws -> (PeerRound, Duration) {
         let peers = try responses.map(StuckPeer.init)
         defer { peers.forEach { $0.stop() } }
         let client = HTTPClient(eventLoopGroupProvider: .singleton)
@@ -120,7 +121,7 @@ struct PeerClientTests {
             members.append((MemberID("peer-\(index)"), record))
         }
         let start = Instant.now
-        let round = await PeerClient(client: client).ask(members)
+        let round = await PeerClient(client: client).ask(vanished ? [] : members, vanished: vanished ? members : [])
         let took = Instant.now - start
         try await client.shutdown()
         return (round, took)
@@ -142,6 +143,16 @@ struct PeerClientTests {
                 .position
         }
         #expect(position == LSN(77))
+    }
+
+    @Test("who is no member any more counts while it is a primary, and holds nobody up otherwise")
+    func vanished() async throws {
+        let primary = Self.whole.replacing("replica", with: "primary")
+        try await eventually("an answer within its deadline") {
+            let (round, _) = try await ask([primary, Self.whole, ""], vanished: true)
+            #expect(round.asked.isEmpty && Set(round.answers.keys).isSubset(of: ["peer-0"]))
+            return round.answers["peer-0"]?.inRecovery == false
+        }
     }
 
     @Test("a member without an address is not asked, nonsense is no answer")

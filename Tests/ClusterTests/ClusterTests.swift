@@ -21,9 +21,14 @@ actor SharedCluster {
     @TaskLocal static var current: SharedCluster?
 
     private let settings: ClusterSettings
+    private let kind: SuiteZooKeeper.Kind
+    private var zooKeeper: SuiteZooKeeper?
     private var cluster: TestCluster?
 
-    init(_ settings: ClusterSettings) { self.settings = settings }
+    init(_ settings: ClusterSettings, _ kind: SuiteZooKeeper.Kind) {
+        self.settings = settings
+        self.kind = kind
+    }
 
     private func whole() async throws -> (TestCluster, TestCluster.Roles) {
         if let cluster {
@@ -33,7 +38,9 @@ actor SharedCluster {
                 await discard()
             }
         }
-        let made = try TestCluster(settings, zooKeeper: try await SharedZooKeeper.shared.server().host)
+        let servers = try await SuiteZooKeeper.start(kind, members: settings.members)
+        zooKeeper = servers
+        let made = try TestCluster(settings, zooKeeper: servers.hosts, hosts: servers.memberHosts)
         cluster = made
         try made.start()
         return (made, try await made.whole("from empty folders", within: AgentCommand.deadline(40)))
@@ -42,6 +49,14 @@ actor SharedCluster {
     func discard() async {
         await cluster?.discard()
         cluster = nil
+        try? await zooKeeper?.stop()
+        zooKeeper = nil
+    }
+
+    /// What the suite's cluster goes by.
+    static func zooKeeper() async throws -> SuiteZooKeeper {
+        guard let found = await current?.zooKeeper else { throw SupportError("the suite's cluster was not started") }
+        return found
     }
 
     /// The suite's cluster, whole.
@@ -54,12 +69,13 @@ actor SharedCluster {
 /// Gives a suite its cluster, which ends with the suite.
 struct ClusterTrait: SuiteTrait, TestScoping {
     let settings: ClusterSettings
+    let zooKeeper: SuiteZooKeeper.Kind
     var isRecursive: Bool { false }
 
     func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @concurrent @Sendable () async throws -> Void
     ) async throws {
-        let shared = SharedCluster(settings)
+        let shared = SharedCluster(settings, zooKeeper)
         do {
             try await SharedCluster.$current.withValue(shared) { try await function() }
         } catch {
@@ -71,21 +87,24 @@ struct ClusterTrait: SuiteTrait, TestScoping {
 }
 
 extension Trait where Self == ClusterTrait {
-    static func cluster(_ change: (inout ClusterSettings) -> Void = { _ in }) -> ClusterTrait {
+    static func cluster(
+        _ zooKeeper: SuiteZooKeeper.Kind = .shared, _ change: (inout ClusterSettings) -> Void = { _ in }
+    ) -> ClusterTrait {
         var settings = ClusterSettings()
         change(&settings)
-        return ClusterTrait(settings: settings)
+        return ClusterTrait(settings: settings, zooKeeper: zooKeeper)
     }
 }
 
 extension TestCluster {
     /// A cluster of a test's own, discarded at its end; the logs are shown when the test throws.
     static func with(
-        _ settings: ClusterSettings = ClusterSettings(), zooKeeper: String? = nil,
+        _ settings: ClusterSettings = ClusterSettings(), zooKeeper: String? = nil, hosts: [String: String] = [:],
         _ body: (TestCluster) async throws -> Void
     ) async throws {
-        let shared = try await SharedZooKeeper.shared.server().host
-        let cluster = try TestCluster(settings, zooKeeper: zooKeeper ?? shared)
+        let servers: String
+        if let zooKeeper { servers = zooKeeper } else { servers = try await SharedZooKeeper.shared.server().host }
+        let cluster = try TestCluster(settings, zooKeeper: servers, hosts: hosts)
         do { try await body(cluster) } catch {
             FileHandle.standardError.write(Data("\(error)\n\(cluster.report())".utf8))
             await cluster.discard()

@@ -64,8 +64,10 @@ struct ClusterTree {
         }
     }
 
-    func delete(_ name: String) async throws {
-        try await session.delete(try path(name), expecting: .any, deadline: Self.deadline)
+    /// Deletes znodes, children before their parents, all at once.
+    func delete(_ names: String...) async throws {
+        let operations = try names.map { Operation.delete(try path($0), .any) }
+        _ = try await session.multi(operations, deadline: Self.deadline)
     }
 
     /// Every znode of the cluster with its text, for searches.

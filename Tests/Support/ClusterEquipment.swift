@@ -34,7 +34,7 @@ public actor SharedZooKeeper {
     /// A running server with a tick of 500 ms: sessions of 1 to 10 s.
     public func server() async throws -> ZooKeeperServer {
         if let starting { return try await starting.value }
-        let task = Task { try await ZooKeeperServer.standalone(tick: .milliseconds(500)) }
+        let task = Task { try await ZooKeeperServer.standalone(tick: SuiteZooKeeper.tick) }
         starting = task
         return try await task.value
     }

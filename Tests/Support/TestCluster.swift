@@ -11,6 +11,7 @@ public final class TestCluster: Sendable {
     }
 
     public let settings: ClusterSettings
+    /// The test's own way to ZooKeeper, and the members' unless they have another.
     public let zooKeeperHosts: String
     public let nodes: [ClusterNode]
     public let folder: TemporaryFolder
@@ -19,7 +20,10 @@ public final class TestCluster: Sendable {
     private static let alive = Locked<[ObjectIdentifier: TestCluster]>([:])
     private static let numbers = Locked<Int>(0)
     /// Makes folders and files; nothing is started.
-    public init(_ settings: ClusterSettings = ClusterSettings(), zooKeeper: String) throws {
+    /// - Parameter hosts: by member, the ZooKeeper servers of those that do not use `zooKeeper`.
+    public init(
+        _ settings: ClusterSettings = ClusterSettings(), zooKeeper: String, hosts: [String: String] = [:]
+    ) throws {
         if let problem = ClusterEquipment.problem { throw SupportError(problem) }
         let number = Self.numbers.withLock {
             $0 += 1
@@ -33,7 +37,7 @@ public final class TestCluster: Sendable {
         folder = try TemporaryFolder("cluster-\(settings.scope)")
         let (folder, final) = (folder, own)
         nodes = try settings.members.map {
-            try ClusterNode($0, in: folder, settings: final, zooKeeper: zooKeeper)
+            try ClusterNode($0, in: folder, settings: final, zooKeeper: hosts[$0] ?? zooKeeper)
         }
         try Guardian.shared.get().watch(folder.path)
         Self.alive.withLock { $0[ObjectIdentifier(self)] = self }

@@ -14,7 +14,8 @@ public final class ZooKeeperEnsemble: Sendable {
     /// An ensemble in which all three serve.
     /// - Parameters:
     ///   - syncLimit: the ticks after which servers that hear nothing of each other part.
-    ///   - wired: between the servers lie wires that ``cut(_:_:)`` can cut.
+    ///   - wired: between the servers lie wires that ``cut(_:_:)`` can cut. Not for servers that are killed: a wire
+    ///     accepts where nobody listens yet, which the others take for a leader that hung up.
     public static func start(tick: Duration = .milliseconds(200), syncLimit: Int = 10, wired: Bool = false) async throws
         -> ZooKeeperEnsemble
     {

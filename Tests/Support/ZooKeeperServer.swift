@@ -52,7 +52,7 @@ public final class ZooKeeperServer: Sendable {
     }
 
     /// Starts the process without waiting for its answer.
-    func launch() throws {
+    public func launch() throws {
         let started = try UnprivilegedProcess.start(
             Self.java,
             [

@@ -127,6 +127,23 @@ struct DisconnectionTests {
         try await server.stop()
     }
 
+    /// As a server does that has just been started: the library would wait for two thirds of the timeout.
+    @Test func aHandshakeWithoutAnAnswerIsAbandoned() async throws {
+        let server = try await Shared.standalone()
+        let wire = try Wire(to: server.port)
+        try await withSession("127.0.0.1:\(wire.port)") { witness in
+            let session = witness.session
+            let first = try #require(session.connection)
+            wire.cut()
+            #expect(session.abandonConnection())
+            try await eventually("the connection is gone") { session.connection == nil }
+            try await eventually("the next attempt is given up") { session.abandonConnection() }
+            #expect(session.connection == nil)
+            wire.mend()
+            try await eventually("it is back") { session.connection?.session == first.session }
+        }
+    }
+
     @Test func withoutAConnectionThereIsNothingToAbandon() async throws {
         let port = try FreePort.next()
         try await withSession("127.0.0.1:\(port)", waits: false) { witness in

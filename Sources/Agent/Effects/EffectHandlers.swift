@@ -11,6 +11,7 @@ import ZooKeeper
 final class Latest: Sendable {
     private struct State {
         var tree: TreeSnapshot?
+        var vanished = VanishedMembers()
         var local: LocalPostgres?
         var peers: PeerRound?
         var upstream: UpstreamView?
@@ -21,8 +22,14 @@ final class Latest: Sendable {
 
     var tree: TreeSnapshot? {
         get { state.withLockedValue { $0.tree } }
-        set { state.withLockedValue { $0.tree = newValue } }
+        set {
+            state.withLockedValue { state in
+                state.tree = newValue
+                if let tree = newValue { state.vanished.saw(tree.members, at: tree.view.readAt) }
+            }
+        }
     }
+    var vanished: VanishedMembers { state.withLockedValue { $0.vanished } }
     var local: LocalPostgres? {
         get { state.withLockedValue { $0.local } }
         set { state.withLockedValue { $0.local = newValue } }
@@ -80,7 +87,10 @@ struct EffectHandlers: Sendable {
         case .takeOver(let role): try await takeOver(role)
         case .askPeers:
             let others = (latest.tree?.members ?? []).filter { $0.name != me }
-            latest.peers = await peers.ask(others)
+            // No lease lasts longer than this after its session was closed.
+            let longest = lock.guardian.lease?.terms.timeout ?? .zero
+            let vanished = latest.vanished.since(Instant.now - longest).filter { $0.name != me }
+            latest.peers = await peers.ask(others, vanished: vanished)
         case .raceInitialize, .initdb, .finishBootstrap, .cancelBootstrap, .claimInitialize, .writeConfig:
             try await bootstrap(effect)
         case .start, .stop, .stopPlanned, .stopAtOnce, .promote, .checkpoint: try await run(effect)

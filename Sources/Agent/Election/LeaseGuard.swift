@@ -25,6 +25,12 @@ final class LeaseGuard: Sendable {
         var abandoned = false
     }
 
+    /// The time without a connection, and how long the library's present attempt may take.
+    private struct Attempt {
+        let since: Instant
+        let patience: Duration
+    }
+
     /// One write and what it is made for: the proof that it may end is the one it was made under.
     private struct Renewal {
         let operations: [Operation]
@@ -50,6 +56,7 @@ final class LeaseGuard: Sendable {
         var status = Array("{}".utf8)
         var nodeMissing = false
         var inFlight: InFlight?
+        var attempt: Attempt?
         var nextAt = Instant(nanoseconds: 0)
         var loopWait = Duration.seconds(10)
         var tickTime: Duration?
@@ -211,12 +218,12 @@ final class LeaseGuard: Sendable {
     }
 
     private func plan(_ now: Instant, _ state: inout State) -> Step {
-        guard let port = state.port, let lease = state.lease, let connection = port.connection else {
-            return Step(wait: .milliseconds(200))
-        }
+        guard let port = state.port, let lease = state.lease else { return Step(wait: .milliseconds(200)) }
+        guard let connection = port.connection else { return reconnecting(now, lease.terms, &state) }
+        state.attempt = nil
         if let inFlight = state.inFlight {
             // A server that vanished silently would outlast a short lease: look elsewhere once (rulings, Lock 6).
-            let patience = lease.terms.timeout / 8 + .milliseconds(100)
+            let patience = Self.patience(lease.terms)
             let overdue = now - inFlight.sentAt
             if overdue >= patience, !inFlight.abandoned, inFlight.generation == connection.generation {
                 state.inFlight?.abandoned = true
@@ -240,6 +247,20 @@ final class LeaseGuard: Sendable {
         state.inFlight = InFlight(sentAt: now, generation: connection.generation)
         state.nextAt = now + interval
         return Step(wait: interval, renewal: renewal)
+    }
+
+    /// How long a server may be silent (rulings, Lock 6).
+    private static func patience(_ terms: LeaseTerms) -> Duration { terms.timeout / 8 + .milliseconds(100) }
+
+    /// A server that starts accepts connections and leaves some handshakes without an answer for ever (seen with 3.8),
+    /// and the library waits for two thirds of the session. Each attempt may take twice as long as the one before: a
+    /// server may be slow, too.
+    private func reconnecting(_ now: Instant, _ terms: LeaseTerms, _ state: inout State) -> Step {
+        let attempt = state.attempt ?? Attempt(since: now, patience: Self.patience(terms))
+        state.attempt = attempt
+        guard now - attempt.since >= attempt.patience else { return Step(wait: .milliseconds(100)) }
+        state.attempt = Attempt(since: now, patience: attempt.patience * 2)
+        return Step(wait: .milliseconds(100), abandon: state.session)
     }
 
     private func submit(_ renewal: Renewal) {

@@ -14,7 +14,10 @@ struct PeerClient: Sendable {
     init(client: HTTPClient) { self.client = client }
 
     /// Asks everybody at once; who does not answer in time is absent from the answers.
-    func ask(_ members: [(name: MemberID, record: MemberRecord)]) async -> PeerRound {
+    /// - Parameter vanished: no members any more: they count only while they are primaries.
+    func ask(
+        _ members: [(name: MemberID, record: MemberRecord)], vanished: [(name: MemberID, record: MemberRecord)] = []
+    ) async -> PeerRound {
         let askedAt = Instant.now
         return await withTaskGroup(of: (MemberID, PeerRound.Answer?).self) { group in
             var asked: Set<MemberID> = []
@@ -22,6 +25,13 @@ struct PeerClient: Sendable {
                 guard let url = record.apiURL else { continue }
                 asked.insert(name)
                 group.addTask { (name, await answer(from: url)) }
+            }
+            for (name, record) in vanished {
+                guard let url = record.apiURL else { continue }
+                group.addTask {
+                    let answer = await answer(from: url)
+                    return (name, answer?.inRecovery == false ? answer : nil)
+                }
             }
             var answers: [MemberID: PeerRound.Answer] = [:]
             for await (name, answer) in group { answers[name] = answer }
