@@ -253,13 +253,13 @@ final class LeaseGuard: Sendable {
     private static func patience(_ terms: LeaseTerms) -> Duration { terms.timeout / 8 + .milliseconds(100) }
 
     /// A server that starts accepts connections and leaves some handshakes without an answer for ever (seen with 3.8),
-    /// and the library waits for two thirds of the session. Each attempt may take twice as long as the one before: a
-    /// server may be slow, too.
+    /// and the library waits for two thirds of the session. Each attempt may take twice as long as the one before, up to
+    /// half of the session: a server may be slow, too.
     private func reconnecting(_ now: Instant, _ terms: LeaseTerms, _ state: inout State) -> Step {
         let attempt = state.attempt ?? Attempt(since: now, patience: Self.patience(terms))
         state.attempt = attempt
         guard now - attempt.since >= attempt.patience else { return Step(wait: .milliseconds(100)) }
-        state.attempt = Attempt(since: now, patience: attempt.patience * 2)
+        state.attempt = Attempt(since: now, patience: min(attempt.patience * 2, terms.timeout / 2))
         return Step(wait: .milliseconds(100), abandon: state.session)
     }
 
