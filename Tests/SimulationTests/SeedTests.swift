@@ -17,11 +17,11 @@ struct SeedTests {
 
     @Test("Two thousand worlds keep every invariant and become whole; every rule has decided somewhere")
     func manyWorlds() async {
+        let found = await outcomes(0..<100) { WorldKind.found.options(seed: $0) }
         let outcomes = await outcomes(0..<2000)
         for outcome in outcomes where outcome.violation != nil {
             Issue.record("\(SimWorld.explain(seed: outcome.seed))")
         }
-        let found = await self.outcomes(0..<100) { WorldKind.found.options(seed: $0) }
         var rules: Set<RuleID> = []
         for outcome in outcomes + found { rules.formUnion(outcome.rules.keys) }
         for rule in ruleTable where !rules.contains(rule.id) && Self.unreachable[rule.id] == nil {

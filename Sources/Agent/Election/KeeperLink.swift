@@ -80,24 +80,38 @@ final class KeeperLink: Sendable {
         }
     }
 
-    /// A keeper that does not answer enforces nothing: it is killed, and so is PostgreSQL (rulings, Lock 9).
+    /// A keeper that does not answer enforces nothing: it is killed, and so is PostgreSQL (rulings, Lock 9). Not one that
+    /// the kernel holds up, as for a disk: it would not die before it can answer again.
     private func watch(_ client: KeeperClient) async {
-        while !Task.isCancelled {
+        let metadata: Logger.Metadata = ["pid": "\(client.keeperPID)"]
+        var isHeldUp = false
+        while true {
             try? await Task.sleep(for: .seconds(1), clock: .continuous)
-            guard !Task.isCancelled else { return }
+            guard !Task.isCancelled, let answers = await answers(client) else { return }
+            if answers {
+                if isHeldUp { logger.notice("the keeper answers again", metadata: metadata) }
+                isHeldUp = false
+            } else if ProcessState(of: client.keeperPID) == .uninterruptible {
+                if !isHeldUp { logger.error("the kernel holds the keeper up, it does not answer", metadata: metadata) }
+                isHeldUp = true
+            } else {
+                logger.critical("the keeper does not answer, killing it", metadata: metadata)
+                kill(client.keeperPID, SIGKILL)
+                return
+            }
+        }
+    }
+
+    /// Nil when the connection is over.
+    private func answers(_ client: KeeperClient) async -> Bool? {
+        // Twice: this process itself may have been stopped meanwhile.
+        for _ in 0..<2 {
             do {
                 try await client.ping(deadline: .milliseconds(300))
-            } catch  where error.code == .timedOut {
-                // Once more: this process itself may have been stopped meanwhile.
-                do {
-                    try await client.ping(deadline: .milliseconds(300))
-                } catch  where error.code == .timedOut {
-                    logger.critical("the keeper does not answer, killing it", metadata: ["pid": "\(client.keeperPID)"])
-                    kill(client.keeperPID, SIGKILL)
-                    return
-                } catch { return }
-            } catch { return }
+                return true
+            } catch  where error.code == .timedOut { continue } catch { return nil }
         }
+        return false
     }
 
     /// Leaves the keeper, which ends by itself once PostgreSQL is gone.

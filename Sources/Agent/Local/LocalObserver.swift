@@ -67,7 +67,8 @@ actor LocalObserver {
                 local.obstacle = await monitor.trouble ?? "no answer"
             }
         }
-        if ServerFiles.isStopped(pid) {
+        // PostgreSQL's sessions go on, new ones hang.
+        if ProcessState(of: pid) == .stopped {
             local.obstacle = "its postmaster (pid \(pid)) was stopped by a signal: nobody can connect until SIGCONT"
         }
         // The control file lags behind a promotion until the checkpoint after it: look until they agree.

@@ -48,15 +48,6 @@ public struct ServerFiles: Hashable, Sendable {
         }
         return (names ?? []).compactMap(WALFileName.init).map(\.timeline).max()
     }
-
-    /// The process stands still by a signal (SIGSTOP, or the terminal's): PostgreSQL's sessions go on, new ones hang.
-    public static func isStopped(_ pid: Int32) -> Bool {
-        // "PID (NAME) STATE ...": the name may contain anything.
-        guard let text = (try? AtomicFile.read(FilePath("/proc/\(pid)/stat"))) ?? nil,
-            let name = text.lastIndex(of: ")")
-        else { return false }
-        return text[name...].dropFirst(2).first == "T"
-    }
 }
 
 /// The name of a WAL segment file: 24 hexadecimal digits, the timeline first.
