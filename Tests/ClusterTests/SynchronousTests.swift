@@ -96,6 +96,20 @@ extension ClusterTests {
             #expect(history.unknown.isEmpty)
         }
 
+        /// One client, and nothing else writes: PostgreSQL lets it go only when the new standby speaks again, which it
+        /// does each `wal_receiver_status_interval` (10 s).
+        @Test func aLoneCommitDoesNotWaitForTheNextStandbysWord() async throws {
+            let (cluster, before) = try await SharedCluster.whole()
+            let standby = try cluster[try await confirmed(cluster, leader: before.leader)]
+            try await before.leader.query("CREATE TABLE IF NOT EXISTS public.lone (at timestamptz)")
+            try await standby.kill()
+            let start = ContinuousClock.now
+            try await before.leader.query("INSERT INTO public.lone VALUES (now())", deadline: .seconds(8))
+            report("a lone commit went on after \(ContinuousClock.now - start)")
+            try standby.start()
+            try await cluster.whole("with the standby again")
+        }
+
         @Test func switchoverGoesToTheSynchronousStandbyOnly() async throws {
             let (cluster, before) = try await SharedCluster.whole()
             let standby = try await confirmed(cluster, leader: before.leader)

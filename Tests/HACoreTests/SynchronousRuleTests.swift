@@ -59,6 +59,19 @@ struct SynchronousRuleTests {
         #expect(scene.decision.effects == [write(["n2"])])
     }
 
+    @Test("Once the server waits for the new standby, commits that waited for another are let go, once")
+    func wakes() {
+        var scene = leading(names: "n2", listed: ["n2"], parts: ["n2": .async])
+        scene.memory.commitsWoken = false
+        #expect(scene.decision.rule == "leader.lead", "its sender has not read the setting")
+        scene.view.local.sql?.senders[0].part = .sync
+        #expect(scene.decision.effects == [.wakeCommits])
+        scene.view.finished = [FinishedEffect(.wakeCommits, .done, at: Scene.now)]
+        #expect(scene.decision.rule == "leader.lead")
+        scene.view.finished = [FinishedEffect(.setSynchronous(.all(["n2"])), .done, at: Scene.now)]
+        #expect(scene.decision.effects == [.wakeCommits])
+    }
+
     @Test("A standby that is gone leaves sync before the setting")
     func removing() {
         var scene = leading(names: "n2", listed: ["n2"], parts: ["n3": .async])

@@ -24,6 +24,7 @@ struct RuleRemovalTests {
         "replica.wait-primary": "names what is waited for; replica.compare fails there and tries again",
         "lease.unfit": "a configuration that nobody may lead with never becomes whole: no world has one",
         "leaving.hand-over": "leaving.stop and leaving.release do the same without waiting for a candidate",
+        "sync.wake": "simulated commits see for themselves that they need not wait any more",
         "sync.off": "sync.enable of the next mode and sync.set put right what is left of the last",
         "leaving.opt-out":
             "the leader drops a standby that is gone; commits wait for that moment, which no world counts",

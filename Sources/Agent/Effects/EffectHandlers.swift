@@ -82,6 +82,11 @@ struct EffectHandlers: Sendable {
             try await lock.write(
                 lock.layout.sync, record.json.znode, as: term, expecting: .exactly(Version(counted: version)))
         case .setSynchronous(let names): try await setSynchronous(names)
+        case .wakeCommits:
+            // A commit record of a transaction without changes: it waits for nobody itself.
+            do { _ = try await monitor.execute("SELECT pg_current_xact_id()", deadline: .seconds(2)) } catch {
+                throw EffectFailure("\(error)")
+            }
         case .clearRequest(let version, let term): try await lock.clearRequest(version: version, as: term)
         case .arm(let term): try await lock.arm(term)
         case .takeOver(let role): try await takeOver(role)

@@ -46,6 +46,8 @@ public struct DecisionMemory: Hashable, Sendable {
     /// Where the primary was when `synchronous_standby_names` last changed: who has not come so far is not confirmed.
     public var synchronousSince: LSN?
     public var synchronousSetAt: Instant?
+    /// Commits that waited for others than those in the setting have been let go since it changed.
+    public var commitsWoken = true
     /// When the process was asked to end.
     public var leavingSince: Instant?
     /// When PostgreSQL was last asked to stop at once.
@@ -157,6 +159,8 @@ public struct DecisionMemory: Hashable, Sendable {
         case (.setSynchronous, .done):
             synchronousSince = nil
             synchronousSetAt = finished.at
+            commitsWoken = false
+        case (.wakeCommits, .done): commitsWoken = true
         case (.stopAtOnce, .done): quitAt = finished.at
         case (.kick, .done):
             kicks += 1

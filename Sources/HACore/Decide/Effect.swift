@@ -48,6 +48,8 @@ public enum Effect: Hashable, Sendable {
     case writeSync(leader: MemberID?, standbys: Set<MemberID>, version: Int64, Term)
     /// Set `synchronous_standby_names` and have the server read it.
     case setSynchronous(SynchronousNames)
+    /// Write some WAL: a commit that waits is let go by a standby's next reply, not by the change of the setting.
+    case wakeCommits
     /// Take an operator's request of this version back: `{}` into `failover`.
     case clearRequest(version: Int64, Term)
     case promote(Term)
@@ -91,6 +93,7 @@ public enum Effect: Hashable, Sendable {
         case .clearRequest: "clear-request"
         case .writeSync: "write-sync"
         case .setSynchronous: "set-synchronous"
+        case .wakeCommits: "wake-commits"
         case .promote: "promote"
         case .checkpoint: "checkpoint"
         case .askPeers: "ask-peers"

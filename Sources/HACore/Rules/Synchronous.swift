@@ -63,6 +63,15 @@ let synchronousRules: [Rule] = [
                 : "Assigning synchronous standby status to [\(Situation.list(plan.wanted.members))]",
             .setSynchronous(plan.wanted))
     },
+    Rule("sync.wake", "Commits that waited for a standby that is gone go on with the one that took its part.") { s in
+        guard let plan = s.synchronousPlan, !s.memory.commitsWoken, plan.wanted == plan.current,
+            // Before the server's senders have read the setting nobody would be let go.
+            plan.wanted.members.allSatisfy({ member in
+                s.local.sql?.senders.contains { $0.part == .sync && member.isSame(as: MemberID($0.name)) } == true
+            }), s.ready("wake-commits")
+        else { return nil }
+        return Conclusion("letting commits go on that waited for another standby", .wakeCommits)
+    },
     Rule("sync.add", "A standby that has caught up with the setting's change stands in `sync` from now on.") { s in
         guard let plan = s.synchronousPlan, let leadership = s.leadership, let version = s.store?.sync.version,
             plan.wanted == plan.current, s.ready("write-sync")

@@ -34,6 +34,8 @@ final class SimAgent {
     var peers: PeerRound?
     var upstream: UpstreamView?
     var highestEpochSeen: Int64 = 0
+    /// When each member's record was last read.
+    private(set) var seenAt: [MemberID: Instant] = [:]
     var nonces = 0
     var written: SimData?
     var isWritingMember = false
@@ -91,7 +93,7 @@ final class SimAgent {
     // MARK: The session
 
     /// Of the present session.
-    private var timeout: Nanoseconds { handle?.timeout ?? world.sessionTimeout }
+    var timeout: Nanoseconds { handle?.timeout ?? world.sessionTimeout }
 
     func start() {
         startedAt = world.now
@@ -349,6 +351,7 @@ final class SimAgent {
         for other in world.nodes {
             guard case .member(let member, let seen)? = rest[.member(other.index)]?.data else { continue }
             view.members[other.name] = member
+            seenAt[other.name] = readAt
             view.highestEpochVersion = max(view.highestEpochVersion, seen)
         }
         view.highestEpochVersion = max(view.highestEpochVersion, highestEpochSeen)

@@ -91,6 +91,7 @@ extension SimAgent {
                     done(.done)
                 }
             }
+        case .wakeCommits: network { done(.done) }
         case .start(let role, _):
             node.postgres.synchronous = startsSynchronous(as: role)
             askKeeper({ $0.start(role) }) { done(Self.outcome($0)) }
@@ -142,8 +143,18 @@ extension SimAgent {
 
     // MARK: Other members
 
+    /// Members, and who was one as late as a lease can last: these count only while they are primaries.
     private func askPeers(_ done: @escaping Completion) {
-        let others = world.nodes.filter { $0 !== node }
+        let members = Set((store?.members ?? [:]).keys)
+        let others = world.nodes.filter { other in
+            other !== node
+                && (members.contains(other.name)
+                    || seenAt[other.name].map { now - $0 <= .nanoseconds(timeout) } == true)
+        }
+        guard !others.isEmpty else {
+            peers = PeerRound(askedAt: now, asked: [], answers: [:])
+            return done(.done)
+        }
         var answers: [MemberID: PeerRound.Answer] = [:]
         let askedAt = now
         var open = others.count
@@ -151,7 +162,9 @@ extension SimAgent {
         let finish: () -> Void = { [self] in
             guard !isDone else { return }
             isDone = true
-            peers = PeerRound(askedAt: askedAt, asked: Set(others.map(\.name)), answers: answers)
+            peers = PeerRound(
+                askedAt: askedAt, asked: members.subtracting([node.name]),
+                answers: answers.filter { members.contains($0.key) || !$0.value.inRecovery })
             done(.done)
         }
         for other in others {
