@@ -39,7 +39,7 @@ struct TestBoard: Sendable {
                 guard let tree else { throw StoreIsAway() }
                 return tree
             },
-            servesWrites: { _ in scene?.holdsLock ?? false })
+            servesWrites: { _ in scene?.holdsLock ?? false }, vitals: { scene?.vitals ?? Vitals() })
         if let scene { board.post(scene.status) }
     }
 
@@ -48,6 +48,7 @@ struct TestBoard: Sendable {
         var scene = scene
         let shift = Instant.current - Scene.now
         scene.status.lookedAt = scene.status.lookedAt + shift
+        scene.vitals.provenUntil = scene.vitals.provenUntil.map { $0 + shift }
         if let readAt = scene.status.tree?.view.readAt { scene.status.tree?.view.readAt = readAt + shift }
         if let startedAt = scene.status.local?.startedAt { scene.status.local?.startedAt = startedAt + shift }
         return scene

@@ -66,6 +66,6 @@ final class KeeperHost: Sendable {
             runtime: host?.runtime ?? RuntimeFolder(path: "/nonexistent"),
             binary: FilePath(host?.binary ?? "/nonexistent"),
             dataDirectory: FilePath(host?.folder.path("data") ?? "/nonexistent"), member: "node-0", wakeup: wakeup,
-            logger: silent)
+            counts: EventCounts(), logger: silent)
     }
 }

@@ -12,6 +12,8 @@ final class KeeperLink: Sendable {
     private struct State {
         var client: KeeperClient?
         var status: KeeperStatus?
+        /// The last ping was not answered.
+        var isSilent = false
     }
 
     let runtime: RuntimeFolder
@@ -19,18 +21,20 @@ final class KeeperLink: Sendable {
     private let dataDirectory: FilePath
     private let member: MemberID
     private let wakeup: Wakeup
+    private let counts: EventCounts
     private let logger: Logger
     private let state = NIOLockedValueBox(State())
 
     init(
         runtime: RuntimeFolder, binary: FilePath, dataDirectory: FilePath, member: MemberID, wakeup: Wakeup,
-        logger: Logger
+        counts: EventCounts, logger: Logger
     ) {
         self.runtime = runtime
         self.binary = binary
         self.dataDirectory = dataDirectory
         self.member = member
         self.wakeup = wakeup
+        self.counts = counts
         self.logger = logger
     }
 
@@ -42,7 +46,10 @@ final class KeeperLink: Sendable {
                 let client = try await KeeperClient.attach(
                     runtime: runtime, binary: binary, dataDirectory: dataDirectory, member: member.rawValue,
                     deadline: .seconds(10), logger: logger)
-                state.withLockedValue { $0.client = client }
+                state.withLockedValue { state in
+                    state.client = client
+                    state.isSilent = false
+                }
                 wakeup.signal(urgent: true)
                 await attached()
                 await withTaskGroup { group in
@@ -65,6 +72,7 @@ final class KeeperLink: Sendable {
 
     private func consume(_ client: KeeperClient) async {
         for await event in client.events {
+            counts.note(event)
             switch event {
             case .postmasterExited(let status):
                 let end = WaitStatus(rawValue: status)
@@ -88,6 +96,7 @@ final class KeeperLink: Sendable {
         while true {
             try? await Task.sleep(for: .seconds(1), clock: .continuous)
             guard !Task.isCancelled, let answers = await answers(client) else { return }
+            state.withLockedValue { $0.isSilent = !answers }
             if answers {
                 if isHeldUp { logger.notice("the keeper answers again", metadata: metadata) }
                 isHeldUp = false
@@ -138,11 +147,15 @@ final class KeeperLink: Sendable {
         guard let client = try? client() else { return nil }
         guard let status = try? await client.status(deadline: .milliseconds(500)) else { return nil }
         state.withLockedValue { $0.status = status }
+        counts.note(status)
         return status
     }
 
     /// The keeper that is attached.
     var identity: KeeperIdentity? { state.withLockedValue { $0.client }?.identity }
+
+    /// A keeper is attached and answered the last ping; at most 1.6 s old.
+    var answers: Bool { state.withLockedValue { $0.client != nil && !$0.isSilent } }
 
     /// The last status that was read.
     var lastStatus: KeeperStatus? { state.withLockedValue { $0.status } }

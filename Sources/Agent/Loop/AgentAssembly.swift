@@ -36,9 +36,10 @@ public struct AgentAssembly: Sendable {
         let layout = try Self.layout(config)
         let installation = try Self.installation(config, settings)
         let wakeup = Wakeup()
+        let counts = EventCounts()
         let keeper = KeeperLink(
             runtime: runtime, binary: binary, dataDirectory: FilePath(config.postgresql.dataDir), member: me,
-            wakeup: wakeup, logger: logger)
+            wakeup: wakeup, counts: counts, logger: logger)
         let postgres = settings.postgres
         let server = LocalServer(
             installation: installation, majorVersion: try await installation.majorVersion(),
@@ -87,7 +88,11 @@ public struct AgentAssembly: Sendable {
                 guard let session = sessions.session else { throw ZooKeeperError(.connectionLoss) }
                 return try await reader.read(session, deadline: .milliseconds(700))
             },
-            servesWrites: { guardian.mayServeWrites(at: $0) && keeper.lastStatus?.stopRequested != true })
+            servesWrites: { guardian.mayServeWrites(at: $0) && keeper.lastStatus?.stopRequested != true },
+            vitals: {
+                Vitals(
+                    provenUntil: guardian.lease?.provenUntil, keeperAnswers: keeper.answers, counts: counts.counts)
+            })
         let runner = EffectRunner(
             effects: EffectHandlers(
                 me: me, lock: lock, server: server, monitor: monitor, observer: observer,
@@ -103,8 +108,8 @@ public struct AgentAssembly: Sendable {
             cache: cache, board: board, logger: logger)
         let loop = AgentLoop(
             me: me, settings: settings, sessions: sessions, reader: reader, guardian: guardian, observer: observer,
-            runner: runner, latest: latest, publisher: publisher, wakeup: wakeup, exit: exit,
-            logger: logger)
+            runner: runner, latest: latest, publisher: publisher, wakeup: wakeup, counts: counts,
+            exit: exit, logger: logger)
         self.board = board
         actions = ClusterActions(sessions: sessions, layout: layout, peers: peers)
         service = AgentService(

@@ -17,6 +17,7 @@ actor AgentLoop {
     private let publisher: Publisher
     private let wakeup: Wakeup
     private let log: DecisionLog
+    private let counts: EventCounts
     /// Ends the process with a code, PostgreSQL left as it is.
     private let exit: @Sendable (Int32) -> Void
     private let logger: Logger
@@ -32,7 +33,7 @@ actor AgentLoop {
     init(
         me: MemberID, settings: ClusterSettings, sessions: SessionOwner, reader: ClusterReader, guardian: LeaseGuard,
         observer: LocalObserver, runner: EffectRunner, latest: Latest, publisher: Publisher, wakeup: Wakeup,
-        exit: @escaping @Sendable (Int32) -> Void, logger: Logger
+        counts: EventCounts, exit: @escaping @Sendable (Int32) -> Void, logger: Logger
     ) {
         self.exit = exit
         self.me = me
@@ -46,6 +47,7 @@ actor AgentLoop {
         self.publisher = publisher
         self.wakeup = wakeup
         self.log = DecisionLog(logger: logger)
+        self.counts = counts
         self.logger = logger
     }
 
@@ -85,6 +87,7 @@ actor AgentLoop {
         let decision = decide(view, memory)
         memory = decision.memory
         log.note(decision, view)
+        counts.note(decision)
         runner.begin(decision)
         await publisher.publish(view, decision, tree: latest.tree, treeIsKnown: treeIsKnown)
         return decision.ends ? nil : decision.recheckAfter

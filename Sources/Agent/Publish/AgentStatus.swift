@@ -43,19 +43,23 @@ public final class StatusBoard: Sendable {
     private let server: @Sendable (_ maxAge: Duration, _ deadline: Duration) async -> ServerStatus?
     private let read: @Sendable () async throws -> TreeSnapshot
     private let servesWrites: @Sendable (Instant) -> Bool
+    private let readVitals: @Sendable () -> Vitals
 
     /// - Parameters:
     ///   - server: asks the local PostgreSQL, single flight; nil when it does not answer in time or does not run.
     ///   - read: reads the tree afresh.
     ///   - servesWrites: the lock is proved ours with more lease left than the early stop.
+    ///   - vitals: what `/metrics` shows of this moment.
     public init(
         server: @escaping @Sendable (_ maxAge: Duration, _ deadline: Duration) async -> ServerStatus?,
         read: @escaping @Sendable () async throws -> TreeSnapshot,
-        servesWrites: @escaping @Sendable (Instant) -> Bool
+        servesWrites: @escaping @Sendable (Instant) -> Bool,
+        vitals: @escaping @Sendable () -> Vitals
     ) {
         self.server = server
         self.read = read
         self.servesWrites = servesWrites
+        readVitals = vitals
     }
 
     /// Nil until the loop has looked once.
@@ -74,6 +78,9 @@ public final class StatusBoard: Sendable {
 
     /// The lock is held and proved by acknowledged writes with more left than the early stop (rulings, Lock 5).
     public func holdsProvedLock(at now: Instant) -> Bool { servesWrites(now) }
+
+    /// What changes between two looks.
+    public var vitals: Vitals { readVitals() }
 }
 
 extension Instant {
