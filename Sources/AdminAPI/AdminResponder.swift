@@ -99,6 +99,7 @@ struct AdminResponder: HTTPResponder {
             }
         case "history": return await fromTree { .json(200, $0.history?.json ?? []) }
         case "config": return await config()
+        case "metrics": return await metrics()
         case "failsafe": return Self.failsafeIsOff
         default:
             let view = await view(for: target)
@@ -115,6 +116,13 @@ struct AdminResponder: HTTPResponder {
         }
         if let cluster = viewWithoutServer().cluster { return answer(cluster) }
         return await fromTree(answer)
+    }
+
+    private func metrics() async -> Answer {
+        let view = await view(asking: .position)
+        // Samples without scope and name would be another member's.
+        guard let status = view.status else { return .failure(503, "the agent has not looked yet") }
+        return .plain(200, MetricsDocument(view: view, status: status, vitals: board.vitals).text)
     }
 
     private func fromTree(_ answer: (TreeSnapshot) -> Answer) async -> Answer {

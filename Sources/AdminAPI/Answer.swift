@@ -26,6 +26,10 @@ struct Answer: Sendable {
         Answer(code: code, body: message, contentType: "text/html", takesExtraHeaders: true)
     }
 
+    static func plain(_ code: Int, _ text: String) -> Answer {
+        Answer(code: code, body: text, contentType: "text/plain", takesExtraHeaders: true)
+    }
+
     /// Asks for a name and a password.
     static func challenge(_ message: String) -> Answer {
         var answer = text(401, message)

@@ -128,6 +128,22 @@ import Testing
         #expect(try await request(.get, "/config/x", fresh).body == #"{"ttl": 20}"#)
     }
 
+    @Test func metrics() async throws {
+        let board = TestBoard(.replica())
+        for target in ["/metrics", "/metrics/x?y=1"] {
+            let reply = try await request(.get, target, board, extraHeaders: ["X-Zone": "a"])
+            #expect(reply.code == 200)
+            #expect(reply.type == "text/plain")
+            #expect(reply.headers[.init("X-Zone")!] == "a")
+            #expect(reply.body.hasPrefix("# HELP patroni_version "))
+            #expect(reply.body.contains(#"patroni_xlog_received_location{scope="gold",name="node-1"} 67109000"#))
+        }
+        #expect(board.questions.withLockedValue { $0.tree } == 0, "ZooKeeper is not read for it")
+        #expect(board.questions.withLockedValue { $0.server.map(\.maxAge) } == [.seconds(1), .seconds(1)])
+        #expect(try await request(.head, "/metrics", board).code == 503, "a health check like any other path")
+        #expect(try await request(.get, "/metrics", TestBoard(nil)).code == 503)
+    }
+
     @Test func beforeTheFirstLook() async throws {
         #expect(try await request(.get, "/patroni", TestBoard(nil)).code == 200)
         #expect(try await request(.get, "/health", TestBoard(nil)).code == 503)
