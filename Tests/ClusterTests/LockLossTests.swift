@@ -11,6 +11,7 @@ extension ClusterTests {
     struct LockLoss {
         @Test func aDeletedLockStopsItsHolderAtOnce() async throws {
             let scene = try await Scenario.begin()
+            let before = try await acts(scene)
             let (start, term) = try await ClusterTree.with(scene.cluster) { tree in
                 let lock = try #require(try await tree.get("leader"))
                 let start = ContinuousClock.now
@@ -18,6 +19,8 @@ extension ClusterTests {
                 return (start, lock.stat.czxid)
             }
             try await endAnew(scene, start, term, "leader deleted")
+            let after = try await acts(scene)
+            #expect(after.fences == before.fences + 1 && after.promotions == before.promotions + 1)
         }
 
         /// Its version goes on above every one ever used (lock.md 3).
@@ -93,6 +96,17 @@ extension ClusterTests {
         }
 
         // MARK: Steps
+
+        /// What all members together have counted.
+        private func acts(_ scene: Scenario) async throws -> (fences: Double, promotions: Double) {
+            var acts = (fences: 0.0, promotions: 0.0)
+            for node in scene.cluster.nodes {
+                let metrics = try await Metrics(node)
+                acts.fences += try #require(metrics["matriarch_fences_total"])
+                acts.promotions += try #require(metrics["matriarch_promotions_total"])
+            }
+            return acts
+        }
 
         /// The former primary was stopped, and somebody leads in a new term.
         private func endAnew(

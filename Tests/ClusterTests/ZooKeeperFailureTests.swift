@@ -69,10 +69,17 @@ extension ClusterTests {
         @Test func aLeaderCutOffIsStoppedBeforeAnotherLeads() async throws {
             let scene = try await Scenario.begin()
             let wire = try await SharedCluster.zooKeeper().wire(of: scene.leader)
+            let before = try await Metrics(scene.leader)
             let start = ContinuousClock.now
             wire.cut()
             defer { wire.mend() }
             let last = try await scene.fenced(since: start)
+            // On a slow machine the agent can be late; then it was its keeper.
+            let metrics = try await Metrics(scene.leader)
+            #expect(
+                ["matriarch_step_downs_total", "matriarch_fences_total"].contains { name in
+                    metrics[name] == (before[name] ?? -1) + 1
+                })
             let between = try await scene.cluster.whole("without \(scene.leader.name)", members: scene.before.replicas)
             let first = scene.writer.soFar.acknowledged.first { $0.timeline == between.timeline }
             let since = try #require(first).acknowledged - start
