@@ -97,7 +97,7 @@ if !coreOnly {
         .testTarget(
             name: "AdminAPITests",
             dependencies: [
-                "AdminAPI", "Agent", "AdminModel", "HACore", log,
+                "AdminAPI", "Agent", "AdminModel", "HACore", "ZooKeeper", log,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         .testTarget(name: "ClusterTests", dependencies: ["AdminModel", "LibPQ", "ZooKeeper", "Support", log]),

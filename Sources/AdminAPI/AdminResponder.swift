@@ -14,7 +14,7 @@ struct AdminResponder: HTTPResponder {
 
     private let board: StatusBoard
     private let trees: TreeReads
-    private let changes: LeaderChange?
+    private let changes: (leader: LeaderChange, config: ConfigChange)?
     private let access: AccessRules
     private let extraHeaders: HTTPFields
     private let startedAt = Instant.current
@@ -28,7 +28,12 @@ struct AdminResponder: HTTPResponder {
         self.access = access
         let trees = TreeReads(board: board)
         self.trees = trees
-        changes = actions.map { LeaderChange(board: board, trees: trees, actions: $0, logger: logger) }
+        changes = actions.map {
+            (
+                LeaderChange(board: board, trees: trees, actions: $0, logger: logger),
+                ConfigChange(trees: trees, actions: $0, logger: logger)
+            )
+        }
         var fields = HTTPFields()
         for (name, value) in extraHeaders.sorted(by: { $0.key < $1.key }) {
             if let name = HTTPField.Name(name) { fields[name] = value }
@@ -52,12 +57,10 @@ struct AdminResponder: HTTPResponder {
                 return refusal
             }
             switch change {
-            case .withdraw: return await changes.withdraw()
-            case .request(let segment):
-                switch await RequestBody.object(of: request) {
-                case .success(let object): return await changes.post(segment, object)
-                case .failure(let problem): return problem.answer
-                }
+            case .withdraw: return await changes.leader.withdraw()
+            case .request(let segment): return await withBody(request) { await changes.leader.post(segment, $0) }
+            case .patch: return await withBody(request) { await changes.config.patch($0) }
+            case .put: return await withBody(request) { await changes.config.put($0) }
             }
         }
         switch method {
@@ -74,13 +77,24 @@ struct AdminResponder: HTTPResponder {
     private enum Change {
         case request(Substring)
         case withdraw
+        /// Of the dynamic configuration.
+        case patch, put
 
         init?(_ method: HTTPRequest.Method, _ target: RequestTarget) {
             switch (method, target.firstSegment) {
             case (.post, "switchover"), (.post, "failover"): self = .request(target.firstSegment)
             case (.delete, "switchover"): self = .withdraw
+            case (.patch, "config"): self = .patch
+            case (.put, "config"): self = .put
             default: return nil
             }
+        }
+    }
+
+    private func withBody(_ request: Request, _ answer: (JSONObject) async -> Answer) async -> Answer {
+        switch await RequestBody.object(of: request) {
+        case .success(let object): await answer(object)
+        case .failure(let problem): problem.answer
         }
     }
 

@@ -6,12 +6,15 @@ import Hummingbird
 enum RequestBody {
     struct Problem: Error { let answer: Answer }
 
-    /// The connection's own limit ends a body that is larger.
+    /// Bytes. The connection's own limit ends a body that turns out to be larger.
     static let limit = 1 << 20
 
     static func object(of request: Request) async -> Result<JSONObject, Problem> {
-        guard request.headers[.contentLength] != nil else {
+        guard let length = request.headers[.contentLength] else {
             return .failure(Problem(answer: .page(411, "Content-Length is required")))
+        }
+        guard Int(length).map({ $0 <= limit }) ?? true else {
+            return .failure(Problem(answer: .page(413, "The body must not be larger than \(limit) bytes")))
         }
         do {
             let bytes = Array(buffer: try await request.body.collect(upTo: limit))

@@ -1,6 +1,7 @@
 import AdminModel
 import HACore
 import LibPQ
+import ZooKeeper
 
 @testable import AdminAPI
 @testable import Agent
@@ -49,7 +50,8 @@ struct Scene: Sendable {
         view.leader = StoreView.Leader(member: primaryName, term: Term(4_294_967_301), session: 1, version: 1)
         return TreeSnapshot(
             view: view, members: [(primaryName, record(0)), (replicaName, record(1))], config: config, configZxid: 7,
-            status: StatusRecord(optime: LSN(67_109_064)), sync: .off, history: nil,
+            configVersion: Version(rawValue: 3), status: StatusRecord(optime: LSN(67_109_064)), sync: .off,
+            history: nil,
             failover: FailoverRecord())
     }
 

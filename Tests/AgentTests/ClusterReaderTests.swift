@@ -201,6 +201,7 @@ struct ClusterReaderTests {
             try await writer.put(layout.failover, #"{"member":"node-1"}"#)
             let good = try await tree.read()
             #expect(good.config?["ttl"]?.asInt == 25 && good.view.optime == LSN(5))
+            #expect(good.configVersion == .initial)
 
             let paths = [layout.config, layout.status, layout.history, layout.sync, layout.failover]
             let nested = [UInt8](repeating: UInt8(ascii: "["), count: 900_000)
@@ -209,6 +210,7 @@ struct ClusterReaderTests {
                 for path in paths + [try layout.member("node-0")] { try await writer.put(path, bytes) }
                 for _ in 0..<3 {
                     let now = try await tree.read()
+                    #expect(now.configVersion == nil, "nobody may write over it what was there before")
                     #expect(now.config == good.config && now.status == good.status && now.history == good.history)
                     #expect(now.sync == good.sync && now.failover == good.failover)
                     #expect(now.record(of: "node-0") == good.record(of: "node-0"))
@@ -217,7 +219,8 @@ struct ClusterReaderTests {
                 #expect(log.count("the last good value stays in force") == (round + 1) * 6)
             }
             try await writer.put(layout.config, #"{"ttl":26}"#)
-            #expect(try await tree.read().config?["ttl"]?.asInt == 26)
+            let repaired = try await tree.read()
+            #expect(repaired.config?["ttl"]?.asInt == 26 && repaired.configVersion == Version(rawValue: 5))
         }
     }
 

@@ -20,6 +20,7 @@ enum ErrorPage {
         case 400: "Bad Request"
         case 409: "Conflict"
         case 411: "Length Required"
+        case 413: "Content Too Large"
         case 501: "Not Implemented"
         case 502: "Bad Gateway"
         case 503: "Service Unavailable"

@@ -76,7 +76,8 @@ public struct DynamicConfig: Sendable {
     /// Problems of a document that somebody wants to store: what this agent refuses by name (contract: 400 to a PATCH).
     public static func unsupported(in document: JSONObject) -> [ConfigProblem] {
         let findings = ConfigFindings(origins: ConfigOrigins(document: "body"))
-        _ = DynamicValues(reading: SectionReader(document, [], findings), bounds: .moved)
+        let values = DynamicValues(reading: SectionReader(document, [], findings), bounds: .moved)
+        if values.pause { findings.unsupported(["pause"], true, "is not yet supported: must be false or left out") }
         return findings.problems.filter { $0.code == .unsupported }
     }
 

@@ -2,23 +2,28 @@ public import AdminModel
 public import HACore
 public import ZooKeeper
 
-/// What operators may ask of the cluster through the doors: each ends in a znode that the leader's rules read.
+/// What operators may ask of the cluster through the doors: each ends in a znode that the members read.
 public struct ClusterActions: Sendable {
     /// Writes `failover`.
     public let request: @Sendable (FailoverRecord) async throws -> Void
     /// Clears `failover`, if it still has this version.
     /// - Throws: `ZooKeeperError` with code `badVersion` when somebody has changed it.
     public let withdraw: @Sendable (Version) async throws -> Void
+    /// Writes `config`, if it still has the version that is expected; `any`: whatever is there, also nothing.
+    /// - Throws: `ZooKeeperError` with code `badVersion` when somebody has changed it, `noNode` when it is gone.
+    public let configure: @Sendable (JSONObject, ExpectedVersion) async throws -> Void
     /// Asks members where they are, each within the deadline of peers.
     public let ask: @Sendable ([(name: MemberID, record: MemberRecord)]) async -> PeerRound
 
     public init(
         request: @escaping @Sendable (FailoverRecord) async throws -> Void,
         withdraw: @escaping @Sendable (Version) async throws -> Void,
+        configure: @escaping @Sendable (JSONObject, ExpectedVersion) async throws -> Void,
         ask: @escaping @Sendable ([(name: MemberID, record: MemberRecord)]) async -> PeerRound
     ) {
         self.request = request
         self.withdraw = withdraw
+        self.configure = configure
         self.ask = ask
     }
 }
@@ -30,18 +35,24 @@ extension ClusterActions {
             guard let session = sessions.session else { throw ZooKeeperError(.connectionLoss, outcome: .didNotHappen) }
             return session
         }
+        /// Writes a znode, new or not.
+        @Sendable func write(_ path: ZNodePath, _ data: [UInt8]) async throws(ZooKeeperError) {
+            let opened = try session()
+            do throws(ZooKeeperError) {
+                try await opened.set(path, data, expecting: .any, deadline: deadline)
+            } catch  where error.code == .noNode {
+                try await opened.create(path, data, mode: .persistent, deadline: deadline)
+            }
+        }
         self.init(
-            request: { record in
-                let (session, data) = (try session(), record.json.znode)
-                do throws(ZooKeeperError) {
-                    try await session.set(layout.failover, data, expecting: .any, deadline: deadline)
-                } catch  where error.code == .noNode {
-                    try await session.create(layout.failover, data, mode: .persistent, deadline: deadline)
-                }
-            },
+            request: { try await write(layout.failover, $0.json.znode) },
             withdraw: { version in
                 try await session().set(
                     layout.failover, FailoverRecord().json.znode, expecting: .exactly(version), deadline: deadline)
+            },
+            configure: { document, version in
+                if version == .any { return try await write(layout.config, document.znode) }
+                try await session().set(layout.config, document.znode, expecting: version, deadline: deadline)
             },
             ask: { await peers.ask($0) })
     }

@@ -65,9 +65,11 @@ struct ClusterReader: Sendable {
         let history = top.history.flatMap { found in
             lastGood.read(layout.history, found.data, found.stat) { HistoryRecord(json: try JSONParser.parse($0)) }
         }
+        var configVersion: Version?
         let config = top.config.flatMap { found in
             lastGood.read(layout.config, found.data, found.stat) { data in
                 guard let object = try JSONParser.parse(data).asObject else { throw NotAnObject() }
+                configVersion = found.stat.version
                 return object
             }
         }
@@ -99,7 +101,7 @@ struct ClusterReader: Sendable {
         }
         return TreeSnapshot(
             view: view, members: members.map { ($0.name, $0.record) }, config: config,
-            configZxid: top.config?.stat.mzxid, status: status, sync: sync,
+            configZxid: top.config?.stat.mzxid, configVersion: configVersion, status: status, sync: sync,
             history: history, failover: failover ?? FailoverRecord(),
             failoverVersion: top.failover?.stat.version, reservedTimeline: reserved)
     }

@@ -11,6 +11,8 @@ public struct TreeSnapshot: Hashable, Sendable {
     public var config: JSONObject?
     /// Transaction of its last change: the configuration is applied anew when it moves.
     public var configZxid: Int64?
+    /// Its version; nil when what the znode holds now cannot be read, and `config` is what it held before.
+    public var configVersion: Version?
     public var status: StatusRecord?
     public var sync: SyncRecord
     public var history: HistoryRecord?
