@@ -139,12 +139,7 @@ struct EffectHandlers: Sendable {
     /// Into the file first, so that a restart keeps it, then into the running server.
     private func setSynchronous(_ names: SynchronousNames) async throws(EffectFailure) {
         server.synchronous.withLockedValue { $0 = names }
-        let isStandby = latest.local?.sql?.inRecovery ?? true
-        do {
-            try await server.writeConfiguration(
-                as: isStandby ? .standby : .primary, following: followed(),
-                await server.parameters())
-        } catch { throw EffectFailure("\(error)") }
+        _ = try await writeConfiguration()
         try await server.reload()
     }
 
@@ -194,7 +189,7 @@ struct EffectHandlers: Sendable {
     }
 
     /// Whom the local standby was last pointed at, as its record names it now.
-    private func followed() -> Upstream? {
+    func followed() -> Upstream? {
         guard let following = latest.following else { return nil }
         return latest.tree?.record(of: following.member).flatMap { server.upstream($0) }
     }

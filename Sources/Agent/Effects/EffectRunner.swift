@@ -10,6 +10,7 @@ final class EffectRunner: Sendable {
         var finished: [FinishedEffect] = []
         var unsettled = false
         var task: Task<Void, Never>?
+        var configuring: Task<Void, Never>?
         /// By effect name: what went wrong last, said once until it changes.
         var complaints: [String: String] = [:]
     }
@@ -52,10 +53,36 @@ final class EffectRunner: Sendable {
         }
     }
 
+    /// Gives PostgreSQL a changed configuration while nothing runs. What begins meanwhile waits for its end, except what
+    /// is urgent.
+    func configure() {
+        guard effects.isConfigurationDue else { return }
+        state.withLockedValue { state in
+            guard state.running == nil, state.configuring == nil else { return }
+            state.configuring = Task { await self.giveConfiguration() }
+        }
+    }
+
+    private func giveConfiguration() async {
+        let name = "configure"
+        var isDone = false
+        do {
+            try await effects.configure()
+            isDone = true
+        } catch { complain(name, error.description) }
+        state.withLockedValue { state in
+            state.configuring = nil
+            if isDone { state.complaints[name] = nil }
+        }
+        // It may have changed once more meanwhile.
+        if isDone { wakeup.signal(urgent: true) }
+    }
+
     /// Leaves what is running; an effect cut short is derived anew from the next view.
     func cancel() { state.withLockedValue { $0.task }?.cancel() }
 
     private func perform(_ list: [Effect]) async {
+        await state.withLockedValue { $0.configuring }?.value
         for effect in list {
             state.withLockedValue { $0.running = RunningEffect(effect, since: Instant.now) }
             guard await perform(effect) else { break }
@@ -67,9 +94,9 @@ final class EffectRunner: Sendable {
         wakeup.signal(urgent: true)
     }
 
-    private func complain(_ effect: Effect, _ why: String) {
-        let isNew = state.withLockedValue { $0.complaints.updateValue(why, forKey: effect.name) != why }
-        logger.log(level: isNew ? .warning : .debug, "\(effect.name) failed: \(why)")
+    private func complain(_ name: String, _ why: String) {
+        let isNew = state.withLockedValue { $0.complaints.updateValue(why, forKey: name) != why }
+        logger.log(level: isNew ? .warning : .debug, "\(name) failed: \(why)")
     }
 
     @discardableResult
@@ -81,7 +108,7 @@ final class EffectRunner: Sendable {
             state.withLockedValue { $0.complaints[effect.name] = nil }
         } catch {
             outcome = error.isUnknown ? .unknown(error.description) : .failed(error.description)
-            complain(effect, error.description)
+            complain(effect.name, error.description)
         }
         state.withLockedValue { state in
             state.finished.append(FinishedEffect(effect, outcome, at: Instant.now))

@@ -89,6 +89,7 @@ actor AgentLoop {
         log.note(decision, view)
         counts.note(decision)
         runner.begin(decision)
+        if decision.effects.isEmpty { runner.configure() }
         await publisher.publish(view, decision, tree: latest.tree, treeIsKnown: treeIsKnown)
         return decision.ends ? nil : decision.recheckAfter
     }

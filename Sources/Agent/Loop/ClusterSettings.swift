@@ -10,6 +10,9 @@ final class ClusterSettings: Sendable {
         var zxid: Int64?
         /// What wrong keys fall back to.
         var accepted: JSONObject?
+        /// Counts what changed, and how far PostgreSQL has been given it.
+        var revision = 0
+        var applied = 0
     }
 
     private let state: NIOLockedValueBox<State>
@@ -33,13 +36,20 @@ final class ClusterSettings: Sendable {
     func apply(_ document: JSONObject, zxid: Int64) -> DynamicConfig? {
         state.withLockedValue { state in
             guard state.zxid != zxid else { return nil }
+            let former = state.dynamic.accepted
             state.dynamic = DynamicConfig(
                 document: document, last: state.accepted, local: state.local.postgresql)
+            if state.dynamic.accepted != former { state.revision += 1 }
             state.accepted = state.dynamic.accepted
             state.zxid = zxid
             return state.dynamic
         }
     }
+
+    /// The revision that a running PostgreSQL has not been given yet; nil: it has them all.
+    var unapplied: Int? { state.withLockedValue { $0.revision == $0.applied ? nil : $0.revision } }
+
+    func applied(_ revision: Int) { state.withLockedValue { $0.applied = revision } }
 
     /// What decisions depend on.
     var policy: ClusterPolicy {
