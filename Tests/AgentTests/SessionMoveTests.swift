@@ -160,9 +160,13 @@ struct SessionMoveTests {
                 return log.count("ttl is not followed") == 1
             }
             for _ in 0..<3 { owner.follow(timeout: .milliseconds(1000)) }
+            let why = try #require(owner.refusal(of: .milliseconds(1000)))
+            #expect(log.count("\(why)") == 1)
+            #expect(owner.refusal(of: .seconds(3)) == nil, "another one may be followed")
             #expect(owner.session === first && !first.isOver)
             #expect(log.count("of a session of 1000 ms") == 1)
             _ = try await move(owner, to: .seconds(4))
+            #expect(owner.refusal(of: .seconds(4)) == nil)
         }
     }
 

@@ -77,10 +77,25 @@ extension ClusterTests {
                     node.logText(since: log).contains("ttl is not followed")
                 }
             }
+            for node in cluster.nodes {
+                try await eventually("\(node.name) shows why", within: AgentCommand.deadline()) {
+                    try await rejected(node)?["ttl"]?.asString?.hasPrefix("2 is not followed: ") == true
+                }
+            }
             let after = try await cluster.whole("with the ttl refused")
             #expect(after.leader === before.leader && after.timeline == before.timeline)
             #expect(try await granted(cluster) == timeouts)
             try await cluster.configure("ttl", 6)
+            for node in cluster.nodes {
+                try await eventually("\(node.name) rejects nothing", within: AgentCommand.deadline()) {
+                    try await rejected(node) == nil
+                }
+            }
+        }
+
+        private func rejected(_ node: ClusterNode) async throws -> JSONValue? {
+            let answer = try await HTTPProbe.send("GET", "/patroni", port: node.restPort)
+            return try JSONParser.parse(answer.body)["matriarch"]?["config_rejected"]
         }
     }
 }

@@ -41,6 +41,13 @@ public struct DynamicConfig: Sendable {
         JSONObject(rejected.map { ($0.key.description, .string($0.reason)) })
     }
 
+    /// Adds a value that could be read and turned out not to hold here.
+    /// - Parameter why: the rest of a sentence that begins with the value.
+    mutating func reject(_ key: ConfigPath, _ value: JSONValue, _ why: String) {
+        let problem = ConfigProblem(.wrongValue, source: "znode config", path: key, value: value, message: why)
+        rejected.append(Rejection(problem: problem, key: key))
+    }
+
     /// - Parameters:
     ///   - document: the znode's content.
     ///   - last: the document that was accepted last; nil without one, then defaults take the place of what is wrong.

@@ -21,8 +21,8 @@ struct SessionMove {
     var preparing: Task<Void, Never>?
     var ready: Ready?
     var successor: Successor?
-    /// A timeout with which nobody could lead: said once, and not tried again.
-    var refused: Duration?
+    /// A timeout with which nobody could lead, and why: not tried again.
+    var refused: (timeout: Duration, problem: LeaseProblem)?
     /// The last try: the same timeout is not tried again before, another one is at once.
     var tried: (timeout: Duration, pausesUntil: Instant)?
 
@@ -56,7 +56,7 @@ extension SessionOwner {
                 return (ready, nil)
             }
             guard state.move.preparing == nil, first.credentials?.requestedTimeout != timeout,
-                state.move.refused != timeout
+                state.move.refused?.timeout != timeout
             else { return (nil, nil) }
             if let tried = state.move.tried, tried.timeout == timeout, now < tried.pausesUntil { return (nil, nil) }
             state.move.tried = (timeout, now + .seconds(10))
@@ -70,6 +70,13 @@ extension SessionOwner {
         guardian.use(changed.session, candidateNode: changed.lease, inherits: true)
         if let connection = changed.session.connection { compare(connection, changed.session) }
         Task { await keep() }
+    }
+
+    /// Why the session does not follow this `ttl`; nil when it does, or may yet.
+    func refusal(of timeout: Duration) -> LeaseProblem? {
+        state.withLockedValue { state in
+            state.move.refused.flatMap { $0.timeout == timeout ? $0.problem : nil }
+        }
     }
 
     private func changePlaces(_ first: ZooKeeperSession, _ ready: SessionMove.Ready, _ state: inout State) {
@@ -94,7 +101,7 @@ extension SessionOwner {
 
     private func prepareMove(from first: ZooKeeperSession, to timeout: Duration) async {
         var ready: SessionMove.Ready?
-        var refused: Duration?
+        var refused: LeaseProblem?
         do {
             var wanted = configuration
             wanted.timeout = timeout
@@ -111,7 +118,7 @@ extension SessionOwner {
                 throw error
             }
         } catch let error as Refused {
-            refused = timeout
+            refused = error.problem
             logger.error("ttl is not followed, the ZooKeeper session stays as it is: \(error.problem)")
         } catch {
             logger.warning("cannot open a ZooKeeper session of \(timeout.milliseconds) ms for the new ttl: \(error)")
@@ -120,7 +127,7 @@ extension SessionOwner {
             guard state.session === first, !Task.isCancelled else { return ready?.session }
             state.move.preparing = nil
             state.move.ready = ready
-            if let refused { state.move.refused = refused }
+            if let refused { state.move.refused = (timeout, refused) }
             return nil
         }
         await unused?.close()

@@ -84,11 +84,15 @@ actor Publisher {
     private func post(_ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?)
     {
         let config = settings.local
+        var dynamic = settings.dynamic
+        if let problem = sessions.refusal(of: .seconds(dynamic.values.ttl)) {
+            dynamic.reject(["ttl"], .int(Int64(dynamic.values.ttl)), "is not followed: \(problem)")
+        }
         board.post(
             AgentStatus(
                 scope: config.scope, name: me, state: description.state, role: description.role, local: view.local,
                 systemIdentifier: view.local.control?.systemIdentifier, tree: tree, dcsLastSeen: dcsLastSeen,
-                configuredTags: config.tags, tags: settings.tags, dynamic: settings.dynamic,
+                configuredTags: config.tags, tags: settings.tags, dynamic: dynamic,
                 sessionTimeout: view.lease?.terms.timeout.milliseconds, term: view.leadership?.term,
                 epochVersion: view.leadership?.epochVersion, rule: decision.rule, reason: decision.reason,
                 lookedAt: view.now, isBootstrapping: decision.memory.bootstrap != nil))
