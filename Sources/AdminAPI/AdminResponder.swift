@@ -14,7 +14,7 @@ struct AdminResponder: HTTPResponder {
 
     private let board: StatusBoard
     private let trees: TreeReads
-    private let changes: (leader: LeaderChange, config: ConfigChange)?
+    private let changes: (leader: LeaderChange, config: ConfigChange, reload: @Sendable () async -> Void)?
     private let access: AccessRules
     private let extraHeaders: HTTPFields
     private let startedAt = Instant.current
@@ -31,7 +31,7 @@ struct AdminResponder: HTTPResponder {
         changes = actions.map {
             (
                 LeaderChange(board: board, trees: trees, actions: $0, logger: logger),
-                ConfigChange(trees: trees, actions: $0, logger: logger)
+                ConfigChange(trees: trees, actions: $0, logger: logger), $0.reload
             )
         }
         var fields = HTTPFields()
@@ -60,6 +60,9 @@ struct AdminResponder: HTTPResponder {
             case .withdraw: return await changes.leader.withdraw()
             case .request(let segment): return await withBody(request) { await changes.leader.post(segment, $0) }
             case .patch: return await withBody(request) { await changes.config.patch($0) }
+            case .reload:
+                await changes.reload()
+                return .text(202, "reload scheduled")
             case .put: return await withBody(request) { await changes.config.put($0) }
             }
         }
@@ -79,6 +82,8 @@ struct AdminResponder: HTTPResponder {
         case withdraw
         /// Of the dynamic configuration.
         case patch, put
+        /// Of the local file.
+        case reload
 
         init?(_ method: HTTPRequest.Method, _ target: RequestTarget) {
             switch (method, target.firstSegment) {
@@ -86,6 +91,7 @@ struct AdminResponder: HTTPResponder {
             case (.delete, "switchover"): self = .withdraw
             case (.patch, "config"): self = .patch
             case (.put, "config"): self = .put
+            case (.post, "reload"): self = .reload
             default: return nil
             }
         }

@@ -20,17 +20,19 @@ public struct AdminServer: Service {
     /// - Parameters:
     ///   - board: where the loop puts what it knows.
     ///   - actions: what the endpoints that change something may do.
-    ///   - config: `restapi`: several hosts separated by commas share the port; none or `*` means all addresses.
+    ///   - config: `restapi`, as it holds at the moment of asking: who may change something may change with it. Several
+    ///     hosts separated by commas share the port; none or `*` means all addresses.
     ///   - eventLoopGroup: one thread is enough; may be shared, and is not shut down here.
     public init(
-        board: StatusBoard, actions: ClusterActions, config: RestAPIConfig, eventLoopGroup: any EventLoopGroup,
-        logger: Logger
+        board: StatusBoard, actions: ClusterActions, config: @escaping @Sendable () -> RestAPIConfig,
+        eventLoopGroup: any EventLoopGroup, logger: Logger
     ) {
+        let first = config()
         self.init(
             responder: AdminResponder(
-                board: board, actions: actions, access: AccessRules(config), extraHeaders: config.httpExtraHeaders,
+                board: board, actions: actions, access: AccessRules(config), extraHeaders: first.httpExtraHeaders,
                 logger: logger),
-            listen: config.listen,
+            listen: first.listen,
             eventLoopGroup: eventLoopGroup, logger: logger, limits: ConnectionLimits(), onListening: { _ in })
     }
 

@@ -9,8 +9,8 @@ import UnixSignals
 
 /// The agent's process: its log, its parts, its doors, its end.
 enum AgentProcess {
-    static func run(_ config: AgentConfig) async throws {
-        // Kept from ending the process; what SIGHUP asks for is not a matter of life and death.
+    static func run(_ config: AgentConfig, _ loader: ConfigLoader) async throws {
+        // Until somebody listens for it, SIGHUP must not end the process.
         signal(SIGHUP, SIG_IGN)
         signal(SIGPIPE, SIG_IGN)
         let queue = LogQueue()
@@ -22,7 +22,8 @@ enum AgentProcess {
         let http = HTTPClient(eventLoopGroupProvider: .shared(threads), configuration: client)
         do {
             let assembly = try await AgentAssembly(
-                config: config, runtime: Launch.prepareRuntime(config), keeper: Launch.keeper, http: http,
+                config: config, loader: loader, runtime: Launch.prepareRuntime(config), keeper: Launch.keeper,
+                http: http,
                 logger: logger,
                 exit: { code in
                     _ = queue.flush(within: .seconds(1))
@@ -30,12 +31,15 @@ enum AgentProcess {
                     _exit(code)
                 })
             let doors = AdminServer(
-                board: assembly.board, actions: assembly.actions, config: config.restAPI, eventLoopGroup: threads,
-                logger: logger)
+                board: assembly.board, actions: assembly.actions, config: assembly.restAPI,
+                eventLoopGroup: threads, logger: logger)
             let group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(
                     services: [
                         .init(service: doors, successTerminationBehavior: .ignore),
+                        .init(
+                            service: ReloadOnSignal(reload: assembly.actions.reload),
+                            successTerminationBehavior: .ignore),
                         .init(service: assembly.service, successTerminationBehavior: .gracefullyShutdownGroup),
                     ],
                     gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
@@ -61,5 +65,14 @@ enum AgentProcess {
             }
         LoggingSystem.bootstrap { _ in LineLog(level: level, queue: queue) }
         return Logger(label: "matriarch")
+    }
+}
+
+/// Reads the configuration again at each SIGHUP.
+private struct ReloadOnSignal: Service {
+    let reload: @Sendable () async -> Void
+
+    func run() async throws {
+        for try await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() { await reload() }
     }
 }

@@ -10,7 +10,7 @@ enum Launch {
     /// Reads and checks the configuration; ends the process with code 1 and every problem on stderr when it does not hold.
     static func load(_ path: String?, checksDisk: Bool) -> AgentConfig {
         do {
-            let loaded = try ConfigLoader(path: path, environment: environment, sealed: sealedVariables()).load()
+            let loaded = try loader(path).load()
             if checksDisk {
                 let problems = ConfigValidator.checkDisk(
                     loaded.config, searchPath: environment["PATH"] ?? "", source: path ?? "environment")
@@ -25,6 +25,11 @@ enum Launch {
         } catch {
             fail(["\(error)"])
         }
+    }
+
+    /// Remembers the variables, so that each reload sees them.
+    static func loader(_ path: String?) -> ConfigLoader {
+        ConfigLoader(path: path, environment: environment, sealed: sealedVariables())
     }
 
     /// Puts the `PATRONI_*` variables into sealed memory, so that no child has them in its environment, and executes

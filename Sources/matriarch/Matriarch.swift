@@ -34,7 +34,7 @@ struct Matriarch: AsyncParsableCommand {
         } else if validateConfig {
             _ = Launch.load(configfile, checksDisk: true)
         } else if agentProcess {
-            try await AgentProcess.run(Launch.load(configfile, checksDisk: false))
+            try await AgentProcess.run(Launch.load(configfile, checksDisk: false), Launch.loader(configfile))
         } else {
             let config = Launch.load(configfile, checksDisk: true)
             Launch.becomeSupervisor(configfile, config)

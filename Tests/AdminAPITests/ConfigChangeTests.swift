@@ -48,7 +48,7 @@ import ZooKeeper
                     $0.append(Write(text: JSONValue.object(document).text(.compact), version: version))
                 }
             },
-            ask: { _ in PeerRound(askedAt: .current, asked: [], answers: [:]) })
+            reload: {}, ask: { _ in PeerRound(askedAt: .current, asked: [], answers: [:]) })
         var tree = Scene.tree(config: config ?? [:])
         if config == nil { (tree.config, tree.configVersion) = (nil, nil) }
         if !isReadable { tree.configVersion = nil }
@@ -174,23 +174,23 @@ import ZooKeeper
             listen: HostPort(host: "127.0.0.1", port: 0), connectAddress: HostPort(host: "127.0.0.1", port: 0))
         (config.username, config.password) = ("admin", Secret("secret"))
         for method in [HTTPRequest.Method.patch, .put] {
-            let open = try await send(method, #"{"ttl": 20}"#, access: AccessRules(config))
+            let open = try await send(method, #"{"ttl": 20}"#, access: AccessRules { [config] in config })
             #expect(open.code == 401)
             #expect(open.writes.isEmpty)
             let known = try await send(
-                method, #"{"ttl": 20}"#, access: AccessRules(config),
+                method, #"{"ttl": 20}"#, access: AccessRules { [config] in config },
                 headers: [.authorization: "Basic YWRtaW46c2VjcmV0"])
             #expect(known.code == 200)
         }
         config.allowlist = ["10.0.0.0/8"]
-        let elsewhere = try await send(.patch, #"{"ttl": 20}"#, access: AccessRules(config))
+        let elsewhere = try await send(.patch, #"{"ttl": 20}"#, access: AccessRules { [config] in config })
         #expect(elsewhere.code == 403)
     }
 
     @Test func withoutTheStoreNothingIsChanged() async throws {
         let actions = ClusterActions(
             request: { _ in }, withdraw: { _ in }, configure: { _, _ in Issue.record("written") },
-            ask: { _ in PeerRound(askedAt: .current, asked: [], answers: [:]) })
+            reload: {}, ask: { _ in PeerRound(askedAt: .current, asked: [], answers: [:]) })
         let application = Application(
             responder: AdminResponder(board: TestBoard(.primary()).board, actions: actions))
         try await application.test(.router) { client in

@@ -70,6 +70,51 @@ extension ClusterTests {
             #expect(try await version(cluster) == before)
         }
 
+        /// A changed file is followed by SIGHUP and by POST /reload; one that does not hold is not, and PostgreSQL runs on.
+        @Test func aChangedFileIsReadAgain() async throws {
+            let (cluster, roles) = try await SharedCluster.whole()
+            for (node, isSignalled) in [(roles.leader, true), (roles.replicas[0], false)] {
+                let file = node.configuration
+                let postmaster = node.postmaster
+                func reload() async throws {
+                    if isSignalled {
+                        ProcessTable.signal(SIGHUP, try #require(node.supervisor))
+                    } else {
+                        let answer = try await Rest.ask(node, "reload", nil)
+                        #expect(answer.status == 202)
+                        #expect(answer.body == "reload scheduled")
+                    }
+                }
+                func expect(_ workMem: String) async throws {
+                    try await eventually("\(node.name) has work_mem \(workMem)", within: AgentCommand.deadline()) {
+                        try await node.query("SHOW work_mem").first()["work_mem"] == workMem
+                    }
+                }
+                let changed =
+                    file.replacing("fsync: false", with: "fsync: false\n    work_mem: 11MB") + "\ntags: {rack: r1}\n"
+                try node.write(configuration: changed)
+                try await reload()
+                try await expect("11MB")
+                try await eventually("\(node.name) publishes its tag", within: AgentCommand.deadline()) {
+                    try await ClusterTree.with(cluster) { try await $0.object("members/\(node.name)") }["tags"]
+                        == ["rack": "r1"]
+                }
+                let log = node.logText
+                try node.write(configuration: changed.replacing("11MB", with: "12MB") + "restapi: nonsense\n")
+                try await reload()
+                try await eventually("\(node.name) says why not", within: AgentCommand.deadline()) {
+                    node.logText(since: log).contains("the local configuration stays as it was")
+                }
+                try node.write(configuration: file)
+                try await reload()
+                try await expect("4MB")
+                #expect(!node.logText(since: log).contains("restart of the agent"))
+                #expect(node.postmaster == postmaster)
+            }
+            let after = try await cluster.whole()
+            #expect(after.leader === roles.leader && after.timeline == roles.timeline)
+        }
+
         private func stored(_ cluster: TestCluster) async throws -> String? {
             try await ClusterTree.with(cluster) { try await $0.text("config") }
         }

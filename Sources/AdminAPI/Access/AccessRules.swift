@@ -8,43 +8,36 @@ import NIOCore
 /// Who may use the endpoints that change something (contract/patroni.md 2.2), in the contract's order: where from, then
 /// who. Safe endpoints are open to all.
 struct AccessRules: Sendable {
-    private let credentials: (user: String, password: Secret)?
-    private let allowlist: [String]
-    private let includesMembers: Bool
+    private let config: @Sendable () -> RestAPIConfig?
     private let resolver = HostResolver()
 
     /// Open to all.
-    init() {
-        credentials = nil
-        allowlist = []
-        includesMembers = false
-    }
+    init() { config = { nil } }
 
-    init(_ config: RestAPIConfig) {
-        credentials = config.username.flatMap { user in config.password.map { (user, $0) } }
-        allowlist = config.allowlist
-        includesMembers = config.allowlistIncludeMembers
-    }
+    /// - Parameter config: asked at each request, since a reload changes it.
+    init(_ config: @escaping @Sendable () -> RestAPIConfig) { self.config = config }
 
     /// - Parameter members: URLs of the members' REST APIs, asked for only when they count.
     /// - Returns: nil when the request may go on.
     func refusal(
         _ headers: HTTPFields, from address: SocketAddress?, members: @Sendable () async -> [String]
     ) async -> Answer? {
-        if !allowlist.isEmpty || includesMembers, await !isAllowed(address, members) {
+        guard let config = config() else { return nil }
+        if !config.allowlist.isEmpty || config.allowlistIncludeMembers, await !isAllowed(address, config, members) {
             return .text(403, "Access is denied")
         }
-        guard let credentials else { return nil }
+        guard let user = config.username, let password = config.password else { return nil }
         guard let header = headers[.authorization] else { return .challenge("no auth header received") }
-        let expected =
-            "Basic " + Data("\(credentials.user):\(credentials.password.reveal())".utf8).base64EncodedString()
+        let expected = "Basic " + Data("\(user):\(password.reveal())".utf8).base64EncodedString()
         return Self.equal(Array(header.utf8), Array(expected.utf8)) ? nil : .challenge("not authenticated")
     }
 
-    private func isAllowed(_ address: SocketAddress?, _ members: @Sendable () async -> [String]) async -> Bool {
+    private func isAllowed(
+        _ address: SocketAddress?, _ config: RestAPIConfig, _ members: @Sendable () async -> [String]
+    ) async -> Bool {
         guard let client = address.flatMap(IPAddress.init(_:)) else { return false }
-        for item in allowlist where await matches(item, client) { return true }
-        guard includesMembers else { return false }
+        for item in config.allowlist where await matches(item, client) { return true }
+        guard config.allowlistIncludeMembers else { return false }
         for url in await members() {
             if let host = Self.host(of: url), await matches(host, client) { return true }
         }

@@ -20,13 +20,18 @@ public struct AgentAssembly: Sendable {
     /// For the doors.
     public let board: StatusBoard
     public let actions: ClusterActions
+    /// `restapi` as it holds now: parts of it change with a reload.
+    public let restAPI: @Sendable () -> RestAPIConfig
 
     /// - Parameters:
+    ///   - config: what `loader` gave at start.
+    ///   - loader: reads it again.
     ///   - keeper: the program `matriarch-keeper`.
     ///   - exit: ends the process with a code, PostgreSQL left as it is.
     /// - Throws: `StartRefused` when the configuration names something that is not there.
     public init(
-        config: AgentConfig, runtime: RuntimeFolder, keeper binary: FilePath, http: HTTPClient, logger: Logger,
+        config: AgentConfig, loader: ConfigLoader, runtime: RuntimeFolder, keeper binary: FilePath, http: HTTPClient,
+        logger: Logger,
         exit: @escaping @Sendable (Int32) -> Void
     ) async throws {
         let me = config.name
@@ -111,7 +116,10 @@ public struct AgentAssembly: Sendable {
             runner: runner, latest: latest, publisher: publisher, wakeup: wakeup, counts: counts,
             exit: exit, logger: logger)
         self.board = board
-        actions = ClusterActions(sessions: sessions, layout: layout, peers: peers)
+        actions = ClusterActions(
+            sessions: sessions, layout: layout, peers: peers,
+            reloader: ConfigReloader(loader: loader, settings: settings, wakeup: wakeup, logger: logger))
+        restAPI = { settings.local.restAPI }
         service = AgentService(
             keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, publisher: publisher, exit: exit,
             logger: logger)

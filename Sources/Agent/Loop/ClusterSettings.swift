@@ -7,6 +7,8 @@ final class ClusterSettings: Sendable {
     private struct State {
         var local: AgentConfig
         var dynamic: DynamicConfig
+        /// What `dynamic` was read from.
+        var document: JSONObject
         var zxid: Int64?
         /// What wrong keys fall back to.
         var accepted: JSONObject?
@@ -23,8 +25,8 @@ final class ClusterSettings: Sendable {
         let document = accepted ?? local.bootstrap.dcs ?? [:]
         state = NIOLockedValueBox(
             State(
-                local: local, dynamic: DynamicConfig(document: document, local: local.postgresql), zxid: nil,
-                accepted: accepted))
+                local: local, dynamic: DynamicConfig(document: document, local: local.postgresql), document: document,
+                zxid: nil, accepted: accepted))
     }
 
     var local: AgentConfig { state.withLockedValue { $0.local } }
@@ -41,8 +43,22 @@ final class ClusterSettings: Sendable {
                 document: document, last: state.accepted, local: state.local.postgresql)
             if state.dynamic.accepted != former { state.revision += 1 }
             state.accepted = state.dynamic.accepted
+            state.document = document
             state.zxid = zxid
             return state.dynamic
+        }
+    }
+
+    /// Takes a local file that was read again.
+    /// - Returns: the keys that wait for a restart of the agent.
+    func reload(_ config: AgentConfig) -> [ConfigPath] {
+        state.withLockedValue { state in
+            let (local, waiting) = state.local.reloaded(config)
+            let former = state.dynamic.postgresql.settings
+            state.local = local
+            state.dynamic = DynamicConfig(document: state.document, last: state.accepted, local: local.postgresql)
+            if state.dynamic.postgresql.settings != former { state.revision += 1 }
+            return waiting
         }
     }
 

@@ -12,6 +12,8 @@ public struct ClusterActions: Sendable {
     /// Writes `config`, if it still has the version that is expected; `any`: whatever is there, also nothing.
     /// - Throws: `ZooKeeperError` with code `badVersion` when somebody has changed it, `noNode` when it is gone.
     public let configure: @Sendable (JSONObject, ExpectedVersion) async throws -> Void
+    /// Reads the local configuration again; what is wrong with it is said in the log.
+    public let reload: @Sendable () async -> Void
     /// Asks members where they are, each within the deadline of peers.
     public let ask: @Sendable ([(name: MemberID, record: MemberRecord)]) async -> PeerRound
 
@@ -19,17 +21,19 @@ public struct ClusterActions: Sendable {
         request: @escaping @Sendable (FailoverRecord) async throws -> Void,
         withdraw: @escaping @Sendable (Version) async throws -> Void,
         configure: @escaping @Sendable (JSONObject, ExpectedVersion) async throws -> Void,
+        reload: @escaping @Sendable () async -> Void,
         ask: @escaping @Sendable ([(name: MemberID, record: MemberRecord)]) async -> PeerRound
     ) {
         self.request = request
         self.withdraw = withdraw
         self.configure = configure
+        self.reload = reload
         self.ask = ask
     }
 }
 
 extension ClusterActions {
-    init(sessions: SessionOwner, layout: ZNodeLayout, peers: PeerClient) {
+    init(sessions: SessionOwner, layout: ZNodeLayout, peers: PeerClient, reloader: ConfigReloader) {
         let deadline = Duration.seconds(2)
         @Sendable func session() throws(ZooKeeperError) -> ZooKeeperSession {
             guard let session = sessions.session else { throw ZooKeeperError(.connectionLoss, outcome: .didNotHappen) }
@@ -54,6 +58,7 @@ extension ClusterActions {
                 if version == .any { return try await write(layout.config, document.znode) }
                 try await session().set(layout.config, document.znode, expecting: version, deadline: deadline)
             },
+            reload: { await reloader.reload() },
             ask: { await peers.ask($0) })
     }
 }

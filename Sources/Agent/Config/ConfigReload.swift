@@ -1,0 +1,54 @@
+internal import AdminModel
+
+extension AgentConfig {
+    /// Takes of `new` what can hold in an agent that runs: tags, who may use the endpoints that change something, and
+    /// the settings of PostgreSQL that the cluster's document may have, too.
+    ///
+    /// - Returns: what holds now, and the keys that are different in `new` and wait for a restart of the agent.
+    func reloaded(_ new: AgentConfig) -> (config: AgentConfig, waiting: [ConfigPath]) {
+        var result = self
+        result.tags = new.tags
+        result.restAPI.username = new.restAPI.username
+        result.restAPI.password = new.restAPI.password
+        result.restAPI.allowlist = new.restAPI.allowlist
+        result.restAPI.allowlistIncludeMembers = new.restAPI.allowlistIncludeMembers
+        result.postgresql.settings = new.postgresql.settings
+        result.postgresql.settings.configBaseName = postgresql.settings.configBaseName
+        result.postgresql.settings.customConf = postgresql.settings.customConf
+        result.postgresql.settings.binDir = postgresql.settings.binDir
+        result.postgresql.settings.binNames = postgresql.settings.binNames
+        result.postgresql.section = new.postgresql.section
+        for key in Self.fixed { result.postgresql.section[key] = postgresql.section[key] }
+        // What waits is told again by the next reload.
+        let waiting = Self.differing(document, new.document).filter { !Self.isLive($0) }
+        result.document = new.document
+        for path in waiting {
+            if path.components.count > 1, result.document[path.components[0]] == nil {
+                result.document[path.components[0]] = [:]
+            }
+            result.document.set(document.value(at: path.components), at: path.components[...])
+        }
+        return (result, waiting)
+    }
+
+    /// Settings of PostgreSQL that an agent is put together with.
+    private static let fixed: Set<String> = ["bin_dir", "bin_name", "config_base_name", "custom_conf"]
+
+    private static func isLive(_ path: ConfigPath) -> Bool {
+        switch (path.components.first, path.components.last ?? "") {
+        case ("tags", _): true
+        case ("restapi", let key): ["authentication", "allowlist", "allowlist_include_members"].contains(key)
+        case ("postgresql", let key): !PostgresSettings.localKeys.contains(key) && !fixed.contains(key)
+        default: false
+        }
+    }
+
+    /// Keys with different values; of `restapi` and `postgresql` those below.
+    private static func differing(_ old: JSONObject, _ new: JSONObject, at path: ConfigPath = []) -> [ConfigPath] {
+        let keys = old.keys + new.keys.filter { !old.contains($0) }
+        return keys.filter { old[$0] != new[$0] }.flatMap { key -> [ConfigPath] in
+            guard path.components.isEmpty, ["restapi", "postgresql"].contains(key) else { return [path + key] }
+            return differing(old[key]?.asObject ?? [:], new[key]?.asObject ?? [:], at: path + key)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import Logging
+
+/// Reads the local configuration again, on SIGHUP and on `POST /reload` (contract/patroni.md 2.6 and 3.1). One that does
+/// not hold changes nothing.
+actor ConfigReloader {
+    private let loader: ConfigLoader
+    private let settings: ClusterSettings
+    private let wakeup: Wakeup
+    private let logger: Logger
+
+    init(loader: ConfigLoader, settings: ClusterSettings, wakeup: Wakeup, logger: Logger) {
+        self.loader = loader
+        self.settings = settings
+        self.wakeup = wakeup
+        self.logger = logger
+    }
+
+    func reload() {
+        do throws(ConfigError) {
+            let loaded = try loader.load()
+            for notice in loaded.notices { logger.info("configuration: \(notice)") }
+            let waiting = settings.reload(loaded.config)
+            logger.notice("the local configuration was read again")
+            if !waiting.isEmpty {
+                let keys = waiting.map(\.description).joined(separator: ", ")
+                logger.warning("changed, and held only after a restart of the agent: \(keys)")
+            }
+            wakeup.signal(urgent: true)
+        } catch {
+            for problem in error.problems {
+                logger.error("the local configuration stays as it was, its file does not hold: \(problem)")
+            }
+        }
+    }
+}
