@@ -136,8 +136,9 @@ extension ClusterTests {
         @Test func withoutAStandbyNothingIsAcknowledged() async throws {
             let (cluster, before) = try await SharedCluster.whole()
             _ = try await confirmed(cluster, leader: before.leader)
-            for replica in before.replicas { try await replica.kill() }
+            // Its table is acknowledged yet.
             let writer = try await AcknowledgedWriter(cluster, leader: before.leader)
+            for replica in before.replicas { try await replica.kill() }
             writer.start()
             try await Task.sleep(for: .seconds(2))
             #expect(writer.soFar.acknowledged.isEmpty)
