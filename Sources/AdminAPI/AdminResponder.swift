@@ -114,10 +114,10 @@ struct AdminResponder: HTTPResponder {
         case "liveness": return .bare(Probes.isAlive(viewWithoutServer()) ? 200 : 503)
         case "readiness": return .bare(Probes.isReady(await view(asking: .position), target.query) ? 200 : 503)
         case "cluster":
-            return await fromTree { tree in
+            return await trees.answer { tree in
                 .json(200, ClusterDocument(tree: tree, scope: board.status?.scope ?? "").json)
             }
-        case "history": return await fromTree { .json(200, $0.history?.json ?? []) }
+        case "history": return await trees.answer { .json(200, $0.history?.json ?? []) }
         case "config": return await config()
         case "metrics": return await metrics()
         case "failsafe": return Self.failsafeIsOff
@@ -135,7 +135,7 @@ struct AdminResponder: HTTPResponder {
             tree.config.map { .json(200, .object($0)) } ?? .page(502, "No dynamic configuration in the cluster")
         }
         if let cluster = viewWithoutServer().cluster { return answer(cluster) }
-        return await fromTree(answer)
+        return await trees.answer(answer)
     }
 
     private func metrics() async -> Answer {
@@ -143,12 +143,6 @@ struct AdminResponder: HTTPResponder {
         // Samples without scope and name would be another member's.
         guard let status = view.status else { return .failure(503, "the agent has not looked yet") }
         return .plain(200, MetricsDocument(view: view, status: status, vitals: board.vitals).text)
-    }
-
-    private func fromTree(_ answer: (TreeSnapshot) -> Answer) async -> Answer {
-        do { return answer(try await trees.read()) } catch {
-            return .failure(503, "cannot read the cluster from ZooKeeper: \(error)")
-        }
     }
 
     private func viewWithoutServer() -> HealthView { HealthView(board, server: nil, startedAt: startedAt) }

@@ -22,6 +22,13 @@ actor TreeReads {
         return try await task.value
     }
 
+    /// Answers from a fresh read, or says that there was none.
+    nonisolated func answer(_ answer: (TreeSnapshot) async -> Answer) async -> Answer {
+        do { return await answer(try await read()) } catch {
+            return .failure(503, "cannot read the cluster from ZooKeeper: \(error)")
+        }
+    }
+
     private func begin() {
         running = waiting
         waiting = nil

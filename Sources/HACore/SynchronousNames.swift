@@ -16,6 +16,15 @@ public enum SynchronousNames: Hashable, Sendable {
         self = members.isEmpty ? (strict ? .blocked : .none) : .all(members)
     }
 
+    /// What a server starts with: a primary waits for whom `sync` promises, a standby for nobody.
+    public init(startingAs role: StartRole, promised standbys: Set<MemberID>, _ policy: ClusterPolicy) {
+        switch (policy.synchronous, role) {
+        case (false, _): self = .unmanaged
+        case (true, .standby): self = .none
+        case (true, .primary): self = SynchronousNames(standbys, strict: policy.synchronousStrict)
+        }
+    }
+
     /// Reads a setting. What this agent would not have written counts as unmanaged.
     public init(setting: String) {
         var text = Substring(setting).drop { $0 == " " }

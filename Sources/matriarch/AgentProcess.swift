@@ -23,8 +23,7 @@ enum AgentProcess {
         do {
             let assembly = try await AgentAssembly(
                 config: config, loader: loader, runtime: Launch.prepareRuntime(config), keeper: Launch.keeper,
-                http: http,
-                logger: logger,
+                http: http, logger: logger,
                 exit: { code in
                     _ = queue.flush(within: .seconds(1))
                     // No exit handlers: the ZooKeeper client's would end the session, and with it a lock.

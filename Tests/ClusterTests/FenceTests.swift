@@ -12,28 +12,9 @@ extension ClusterTests {
         .serialized, .cluster { $0.passwordsInEnvironment = Set($0.members) },
         .disabled(if: AgentCommand.isForeign, "a foreign program promises neither keeper nor supervisor"))
     struct Fences {
-        /// The leader of a whole cluster, with a writer at work.
-        private func written() async throws -> (TestCluster, TestCluster.Roles, AcknowledgedWriter) {
-            let (cluster, roles) = try await SharedCluster.whole()
-            let writer = try await AcknowledgedWriter(cluster, leader: roles.leader)
-            writer.start()
-            try await writer.progress()
-            return (cluster, roles, writer)
-        }
-
-        /// Ends the writer; nobody wrote twice, and the leader has every row that its own timeline acknowledged.
-        private func check(_ writer: AcknowledgedWriter, _ roles: TestCluster.Roles, _ words: String) async throws {
-            let history = await writer.stop()
-            expectOnePrimary(history, words)
-            let present = try await writer.present(on: roles.leader)
-            #expect(history.invented(present: present).isEmpty)
-            let lost = history.lost(present: present)
-            #expect(!lost.contains { $0.timeline == roles.timeline })
-            if !lost.isEmpty { report("asynchronous: \(lost.count) acknowledged rows lost") }
-        }
-
         @Test func aFreezeWithinTheLeaseIsNoEvent() async throws {
-            let (cluster, before, writer) = try await written()
+            let scene = try await Scenario.begin()
+            let (cluster, before, writer) = (scene.cluster, scene.before, scene.writer)
             let agent = try #require(before.leader.agent)
             let postmaster = before.leader.postmaster
             ProcessTable.signal(SIGSTOP, agent)
@@ -45,11 +26,12 @@ extension ClusterTests {
             #expect(after.leader === before.leader && after.timeline == before.timeline)
             #expect(before.leader.postmaster == postmaster && before.leader.agent == agent)
             #expect(writer.soFar.unknown.isEmpty && writer.soFar.refused.isEmpty)
-            try await check(writer, after, "agent frozen for less than the lease")
+            try await scene.end(after, "agent frozen for less than the lease")
         }
 
         @Test func anAgentThatIsNotRestartedLosesThePrimary() async throws {
-            let (cluster, before, writer) = try await written()
+            let scene = try await Scenario.begin()
+            let (cluster, before, writer) = (scene.cluster, scene.before, scene.writer)
             let (agent, keeper) = (try #require(before.leader.agent), try #require(before.leader.keeper))
             try before.leader.kill(\.supervisor, "supervisor")
             try await eventually("the agent follows its supervisor") {
@@ -61,11 +43,12 @@ extension ClusterTests {
             #expect(before.leader.postmaster == nil, "the keeper fences at the lease's end")
             try before.leader.start()
             let after = try await cluster.whole("with a new supervisor")
-            try await check(writer, after, "supervisor killed")
+            try await scene.end(after, "supervisor killed")
         }
 
         @Test func aFrozenKeeperIsKilledByItsAgent() async throws {
-            let (cluster, before, writer) = try await written()
+            let scene = try await Scenario.begin()
+            let (cluster, before, writer) = (scene.cluster, scene.before, scene.writer)
             let keeper = try #require(before.leader.keeper)
             ProcessTable.signal(SIGSTOP, keeper)
             try await eventually("the keeper is killed", within: AgentCommand.deadline()) {
@@ -73,11 +56,12 @@ extension ClusterTests {
             }
             let after = try await cluster.whole("with a new keeper")
             try await writer.progress(on: after.leader)
-            try await check(writer, after, "keeper frozen")
+            try await scene.end(after, "keeper frozen")
         }
 
         @Test func aFrozenKeeperIsKilledByTheNextAgent() async throws {
-            let (cluster, before, writer) = try await written()
+            let scene = try await Scenario.begin()
+            let (cluster, before, writer) = (scene.cluster, scene.before, scene.writer)
             let keeper = try #require(before.leader.keeper)
             ProcessTable.signal(SIGSTOP, keeper)
             try before.leader.kill(\.agent, "agent")
@@ -86,12 +70,13 @@ extension ClusterTests {
             }
             let after = try await cluster.whole("with a new agent and a new keeper")
             try await writer.progress(on: after.leader)
-            try await check(writer, after, "keeper frozen, agent killed")
+            try await scene.end(after, "keeper frozen, agent killed")
         }
 
         /// Not covered without fencing by a quorum or by hardware: this shows what it costs, and how it ends.
         @Test func frozenAgentAndKeeperTogetherAreNotCovered() async throws {
-            let (cluster, before, writer) = try await written()
+            let scene = try await Scenario.begin()
+            let (cluster, before, writer) = (scene.cluster, scene.before, scene.writer)
             let frozen = [try #require(before.leader.agent), try #require(before.leader.keeper)]
             for process in frozen { ProcessTable.signal(SIGSTOP, process) }
             defer { for process in frozen { ProcessTable.signal(SIGCONT, process) } }
@@ -113,7 +98,8 @@ extension ClusterTests {
 
         /// Only the member that `epoch` names may take an absent lock while its session lives (lock.md M2).
         @Test func aLockDeletedUnderAFrozenAgentIsNotTakenWhileItsSessionLives() async throws {
-            let (cluster, before, writer) = try await written()
+            let scene = try await Scenario.begin()
+            let (cluster, before, writer) = (scene.cluster, scene.before, scene.writer)
             let agent = try #require(before.leader.agent)
             try await ClusterTree.with(cluster) { tree in
                 let owner = try #require(try await tree.get("leader")).stat.ephemeralOwner
@@ -137,12 +123,13 @@ extension ClusterTests {
             ProcessTable.signal(SIGCONT, agent)
             let after = try await cluster.whole("with the thawed agent")
             #expect(after.leader === between.leader)
-            try await check(writer, after, "leader deleted under a frozen agent")
+            try await scene.end(after, "leader deleted under a frozen agent")
         }
 
         /// Rows that are acknowledged before the keeper sees it are reported, not prevented (lock.md 4.A6).
         @Test func aStandbyPromotedByHandIsStopped() async throws {
-            let (cluster, before, writer) = try await written()
+            let scene = try await Scenario.begin()
+            let (cluster, before, writer) = (scene.cluster, scene.before, scene.writer)
             let standby = try #require(before.replicas.first)
             // Ended before its first checkpoint, the timeline that it made cannot be rewound by every pg_rewind.
             try await ClusterTree.with(cluster) { tree in
@@ -179,7 +166,8 @@ extension ClusterTests {
 
         /// SIGUSR2: new programs for supervisor and agent, the same pid, lock and session.
         @Test func anUpgradeOfEachMemberIsNoEvent() async throws {
-            let (cluster, before, writer) = try await written()
+            let scene = try await Scenario.begin()
+            let (cluster, before, writer) = (scene.cluster, scene.before, scene.writer)
             let lock = try await ClusterTree.with(cluster) { try #require(try await $0.get("leader")).stat }
             for node in [before.leader] + before.replicas {
                 let (supervisor, agent) = (try #require(node.supervisor), try #require(node.agent))
@@ -201,7 +189,7 @@ extension ClusterTests {
             #expect(writer.soFar.unknown.isEmpty && writer.soFar.refused.isEmpty)
             let kept = try await ClusterTree.with(cluster) { try #require(try await $0.get("leader")).stat }
             #expect(kept.czxid == lock.czxid && kept.ephemeralOwner == lock.ephemeralOwner)
-            try await check(writer, after, "three members upgraded")
+            try await scene.end(after, "three members upgraded")
         }
     }
 }

@@ -12,7 +12,7 @@ struct ConfigChange: Sendable {
 
     /// Merges into what is there, and writes the result only over that.
     func patch(_ patch: JSONObject) async -> Answer {
-        await withTree { tree in
+        await trees.answer { tree in
             guard let old = tree.config, let version = tree.configVersion else {
                 return .page(503, "No dynamic configuration in the cluster")
             }
@@ -33,7 +33,7 @@ struct ConfigChange: Sendable {
 
     /// Takes the place of whatever is there.
     func put(_ document: JSONObject) async -> Answer {
-        await withTree { tree in
+        await trees.answer { tree in
             // What cannot be read is no document that the new one could be equal to.
             let old = tree.configVersion == nil ? nil : tree.config
             if let old, old.deepEquals(document) { return .json(200, .object(document)) }
@@ -43,12 +43,6 @@ struct ConfigChange: Sendable {
             }
             note(document)
             return .json(200, .object(document))
-        }
-    }
-
-    private func withTree(_ answer: (TreeSnapshot) async -> Answer) async -> Answer {
-        do { return await answer(try await trees.read()) } catch {
-            return .failure(503, "cannot read the cluster from ZooKeeper: \(error)")
         }
     }
 

@@ -110,7 +110,10 @@ struct EffectHandlers: Sendable {
                 throw EffectFailure("the lock is not held any more")
             }
             let zxid = lock.guardian.leadership?.epochZxid ?? 0
-            server.startSynchronous(as: role, latest.tree?.sync)
+            let promised = latest.tree?.view.sync.standbys ?? []
+            server.synchronous.withLockedValue {
+                $0 = SynchronousNames(startingAs: role, promised: promised, settings.policy)
+            }
             try await server.start(as: role, following: followed(), epochZxid: zxid)
         case .stop:
             try await server.stop(fastFor: .seconds(60))

@@ -20,21 +20,15 @@ struct PeerClient: Sendable {
     ) async -> PeerRound {
         let askedAt = Instant.now
         return await withTaskGroup(of: (MemberID, PeerRound.Answer?).self) { group in
-            var asked: Set<MemberID> = []
-            for (name, record) in members {
+            for (name, record) in members + vanished {
                 guard let url = record.apiURL else { continue }
-                asked.insert(name)
                 group.addTask { (name, await answer(from: url)) }
             }
-            for (name, record) in vanished {
-                guard let url = record.apiURL else { continue }
-                group.addTask {
-                    let answer = await answer(from: url)
-                    return (name, answer?.inRecovery == false ? answer : nil)
-                }
-            }
+            let asked = Set(members.filter { $0.record.apiURL != nil }.map(\.name))
             var answers: [MemberID: PeerRound.Answer] = [:]
-            for await (name, answer) in group { answers[name] = answer }
+            for await (name, answer) in group where asked.contains(name) || answer?.inRecovery == false {
+                answers[name] = answer
+            }
             return PeerRound(askedAt: askedAt, asked: asked, answers: answers)
         }
     }

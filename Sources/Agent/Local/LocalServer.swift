@@ -120,17 +120,6 @@ struct LocalServer: Sendable {
         return !written.isEmpty
     }
 
-    /// What a server starts with: a primary waits for whom `sync` promises, a standby for nobody.
-    func startSynchronous(as role: StartRole, _ sync: SyncRecord?) {
-        let values = settings.dynamic.values
-        synchronous.withLockedValue {
-            guard values.synchronousMode else { return $0 = .unmanaged }
-            $0 =
-                role == .standby
-                ? .none : SynchronousNames(Set(sync?.standbys ?? []), strict: values.synchronousModeStrict)
-        }
-    }
-
     // MARK: Running it
 
     /// Starts the server through the keeper; as a primary only while armed, which the keeper checks itself.

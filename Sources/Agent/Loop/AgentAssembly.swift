@@ -31,8 +31,7 @@ public struct AgentAssembly: Sendable {
     /// - Throws: `StartRefused` when the configuration names something that is not there.
     public init(
         config: AgentConfig, loader: ConfigLoader, runtime: RuntimeFolder, keeper binary: FilePath, http: HTTPClient,
-        logger: Logger,
-        exit: @escaping @Sendable (Int32) -> Void
+        logger: Logger, exit: @escaping @Sendable (Int32) -> Void
     ) async throws {
         let me = config.name
         let cache = DynamicConfigFile(dataDirectory: FilePath(config.postgresql.dataDir))

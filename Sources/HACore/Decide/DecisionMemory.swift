@@ -74,7 +74,7 @@ public struct DecisionMemory: Hashable, Sendable {
             if crashes.count > 16 { crashes.removeFirst() }
         }
         if !view.local.isRunning { steppingDown = false }
-        if case .unkept = view.local.process { unkeptSince = unkeptSince ?? view.now } else { unkeptSince = nil }
+        unkeptSince = view.local.isUnkept ? unkeptSince ?? view.now : nil
         if view.local.sql?.streaming == true || !view.local.isRunning { kicks = 0 }
         if let leadership = view.leadership, view.local.sql?.inRecovery == false, view.local.isRunning {
             ledTerm = leadership.term

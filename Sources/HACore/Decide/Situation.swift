@@ -14,6 +14,14 @@ struct Situation {
 
     let view: ClusterView
     let memory: DecisionMemory
+    /// Nil unless this member leads, is written as leader in `sync`, and the server said who receives WAL.
+    private(set) var synchronousPlan: SynchronousPlan?
+
+    init(view: ClusterView, memory: DecisionMemory) {
+        self.view = view
+        self.memory = memory
+        synchronousPlan = planSynchronous()
+    }
 
     /// The tree as read by the present, connected session; nil when nothing may be concluded from it.
     var store: StoreView? {

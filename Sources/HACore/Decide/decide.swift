@@ -1,8 +1,7 @@
 /// Every rule, in order: the first that applies decides.
 public let ruleTable: [Rule] =
     foundFences + fencingRules + foundRules + leavingRules + coordinationRules + ownershipRules + bootstrapRules
-    + plannedRules + directoryRules
-    + leaderRules + candidacyRules + replicaRules + [idleRule]
+    + plannedRules + directoryRules + leaderRules + candidacyRules + replicaRules + [idleRule]
 
 let idleRule = Rule("idle", "Nothing is to be done.") { _ in Conclusion("no action") }
 

@@ -45,8 +45,5 @@ let fencingRules: [Rule] = [
 
 extension Situation {
     /// The keeper can stop it: what nobody watches has to be taken over first.
-    fileprivate var isFenceable: Bool {
-        if case .unkept = local.process { return false }
-        return local.mayBeWritable
-    }
+    fileprivate var isFenceable: Bool { local.mayBeWritable && !local.isUnkept }
 }

@@ -15,7 +15,7 @@ let foundFences: [Rule] = [
 /// Rules of a PostgreSQL that runs and that this agent did not start: from Patroni, or by hand (lock.md 4.A0).
 let foundRules: [Rule] = [
     Rule("found.leave", "What this agent did not take over is not its to stop.") { s in
-        guard s.view.leaving, case .unkept = s.local.process else { return nil }
+        guard s.view.leaving, s.local.isUnkept else { return nil }
         return Conclusion("shut down: PostgreSQL, which this agent did not start, is left running", ends: true)
     },
     Rule("found.take-over", "It gets a keeper; a primary is armed in the same step, once, before anything else.") { s in

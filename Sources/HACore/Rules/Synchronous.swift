@@ -118,8 +118,8 @@ extension Situation {
         members.sorted().map { "'\($0)'" }.joined(separator: ", ")
     }
 
-    /// Nil unless this member leads, is written as leader in `sync`, and the server said who receives WAL.
-    var synchronousPlan: SynchronousPlan? {
+    /// Asked once a look, for `synchronousPlan`.
+    func planSynchronous() -> SynchronousPlan? {
         guard isLeading, isSynchronous, let sync = store?.sync, sync.leader?.isSame(as: view.me) == true,
             let sql = local.sql, !sql.isInferred, let setting = sql.synchronousNames
         else { return nil }

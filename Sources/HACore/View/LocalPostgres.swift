@@ -129,15 +129,17 @@ public struct LocalPostgres: Hashable, Sendable {
         return false
     }
 
+    public var isUnkept: Bool {
+        if case .unkept = process { return true }
+        return false
+    }
+
     /// A primary was found running and taken over, and no lock of ours was proved for it since (design/lock.md 4.A0).
     public var isFound: Bool { takenOver && process == .running(as: .primary) && (armedZxid ?? 0) == 0 }
 
     /// Others may rely on its keeper while this member is silent: its deadline comes before another can lead
     /// (design/lock.md 4.A4). That of a primary that was found running follows from no lock.
-    public var isKept: Bool {
-        if case .unkept = process { return false }
-        return !isFound
-    }
+    public var isKept: Bool { !isUnkept && !isFound }
 
     public var control: ControlFile? {
         if case .ready(let control) = directory { return control }

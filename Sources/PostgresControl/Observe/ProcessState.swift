@@ -10,14 +10,19 @@ public enum ProcessState: Sendable {
 
     /// Nil when there is no such process.
     public init?(of pid: Int32) {
-        // "PID (NAME) STATE ...": the name may contain anything.
-        guard let text = (try? AtomicFile.read(FilePath("/proc/\(pid)/stat"))) ?? nil,
-            let name = text.lastIndex(of: ")"), let letter = text[name...].dropFirst(2).first
-        else { return nil }
+        guard let letter = Self.fields(of: pid)?.first else { return nil }
         switch letter {
         case "T": self = .stopped
         case "D": self = .uninterruptible
         default: self = .other
         }
+    }
+
+    /// Of /proc/PID/stat, those behind the name, the state first; nil when there is no such process.
+    static func fields(of pid: Int32) -> [Substring]? {
+        // "PID (NAME) STATE ...": the name may contain anything.
+        guard let text = (try? AtomicFile.read(FilePath("/proc/\(pid)/stat"))) ?? nil, let end = text.lastIndex(of: ")")
+        else { return nil }
+        return text[text.index(after: end)...].split(separator: " ")
     }
 }

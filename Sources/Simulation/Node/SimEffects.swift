@@ -93,7 +93,8 @@ extension SimAgent {
             }
         case .wakeCommits: network { done(.done) }
         case .start(let role, _):
-            node.postgres.synchronous = startsSynchronous(as: role)
+            node.postgres.synchronous = SynchronousNames(
+                startingAs: role, promised: store?.sync.standbys ?? [], policy)
             askKeeper({ $0.start(role) }) { done(Self.outcome($0)) }
         case .promote(let term): promote(term, done)
         case .checkpoint:
@@ -115,13 +116,6 @@ extension SimAgent {
         case .rewind(let member): rewind(from: member, done)
         case .clone(let member): clone(from: member, done)
         }
-    }
-
-    /// A primary waits for whom `sync` promises, a standby for nobody.
-    private func startsSynchronous(as role: StartRole) -> SynchronousNames {
-        guard policy.synchronous else { return .unmanaged }
-        guard role == .primary else { return .none }
-        return SynchronousNames(store?.sync.standbys ?? [], strict: policy.synchronousStrict)
     }
 
     static func outcome(_ refusal: String?) -> FinishedEffect.Outcome { refusal.map { .failed($0) } ?? .done }
