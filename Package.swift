@@ -62,10 +62,13 @@ if !coreOnly {
     products.append(.executable(name: "matriarch", targets: ["matriarch"]))
     targets += [
         .target(
+            name: "LocalConfiguration",
+            dependencies: ["AdminModel", "LibPQ", "ZooKeeper", .product(name: "Yams", package: "Yams")]),
+        .target(
             name: "Agent",
             dependencies: [
-                "HACore", "ZooKeeper", "LibPQ", "PostgresControl", "AdminModel", "CPlatform", log, locks, system,
-                .product(name: "Yams", package: "Yams"),
+                "LocalConfiguration", "HACore", "ZooKeeper", "LibPQ", "PostgresControl", "AdminModel", "CPlatform", log,
+                locks, system,
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -73,7 +76,7 @@ if !coreOnly {
         .target(
             name: "AdminAPI",
             dependencies: [
-                "Agent", "AdminModel", "HACore", log,
+                "Agent", "AdminModel", "LocalConfiguration", "HACore", log,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -83,21 +86,24 @@ if !coreOnly {
         .executableTarget(
             name: "matriarch",
             dependencies: [
-                "Agent", "AdminAPI", log,
+                "Agent", "AdminAPI", "LocalConfiguration", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
+        .testTarget(name: "LocalConfigurationTests", dependencies: ["AdminModel", "LocalConfiguration"]),
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "AdminModel", "HACore", "ZooKeeper", "LibPQ", "PostgresControl", "Support", log, system,
+                "Agent", "AdminModel", "LocalConfiguration", "HACore", "ZooKeeper", "LibPQ", "PostgresControl",
+                "Support",
+                log, system,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ]),
         .testTarget(
             name: "AdminAPITests",
             dependencies: [
-                "AdminAPI", "Agent", "AdminModel", "HACore", "ZooKeeper", log,
+                "AdminAPI", "Agent", "AdminModel", "LocalConfiguration", "HACore", "ZooKeeper", log,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         .testTarget(name: "ClusterTests", dependencies: ["AdminModel", "LibPQ", "ZooKeeper", "Support", log]),

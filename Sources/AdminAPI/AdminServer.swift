@@ -1,4 +1,5 @@
 public import Agent
+internal import LocalConfiguration
 import Glibc
 import Hummingbird
 import HummingbirdCore

@@ -1,5 +1,6 @@
 import AdminModel
 import Agent
+import LocalConfiguration
 import CPlatform
 import Foundation
 import PostgresControl

@@ -1,4 +1,5 @@
 import AdminModel
+import LocalConfiguration
 import HACore
 import HTTPTypes
 import Hummingbird

@@ -1,4 +1,5 @@
 import AdminModel
+import LocalConfiguration
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore

@@ -1,4 +1,5 @@
 import AdminModel
+import LocalConfiguration
 import Foundation
 import LibPQ
 import Testing

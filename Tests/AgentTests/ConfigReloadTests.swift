@@ -1,5 +1,6 @@
 import AdminModel
 import Foundation
+import LocalConfiguration
 import Testing
 
 @testable import Agent

@@ -1,4 +1,5 @@
 import AdminModel
+import LocalConfiguration
 import HACore
 import Logging
 import Support

@@ -1,5 +1,6 @@
 import AdminModel
 import Agent
+internal import LocalConfiguration
 import Logging
 import ZooKeeper
 

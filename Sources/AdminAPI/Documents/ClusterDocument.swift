@@ -1,5 +1,6 @@
 import AdminModel
 import Agent
+internal import LocalConfiguration
 import HACore
 
 /// The JSON of `/cluster` (contract/patroni.md 2.5.1), from one read of the tree: what the members said of themselves,

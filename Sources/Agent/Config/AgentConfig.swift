@@ -1,4 +1,5 @@
 public import AdminModel
+public import LocalConfiguration
 public import HACore
 public import LibPQ
 
@@ -25,7 +26,7 @@ public struct AgentConfig: Sendable {
     public var document: JSONObject
 
     /// The path of the cluster's znodes, `/<namespace>/<scope>`.
-    public var basePath: String { "/" + [namespace, scope].filter { !$0.isEmpty }.joined(separator: "/") }
+    public var basePath: String { ZooKeeperConfig.basePath(namespace: namespace, scope: scope) }
 }
 
 /// Only names: the document holds passwords, which an interpolation into a log line would show.
@@ -49,31 +50,6 @@ public struct RestAPIConfig: Hashable, Sendable {
 
     /// The URL under which peers ask this member.
     public var url: String { "http://\(connectAddress)/patroni" }
-}
-
-public struct ZooKeeperConfig: Hashable, Sendable {
-    public struct Credential: Hashable, Sendable {
-        public var scheme: String
-        public var credential: Secret
-    }
-
-    public struct ACLEntry: Hashable, Sendable {
-        public var scheme: String
-        public var id: String
-        /// Bits: READ 1, WRITE 2, CREATE 4, DELETE 8, ADMIN 16.
-        public var permissions: Int32
-    }
-
-    public var hosts: [HostPort]
-    /// Begins with a slash; nil: the root.
-    public var chroot: String?
-    /// Sent after each connect, in order.
-    public var authData: [Credential] = []
-    /// The ACL of each znode that this agent creates; empty: open to all.
-    public var setACLs: [ACLEntry] = []
-
-    /// As the client library wants them.
-    public var connectString: String { hosts.map(\.description).joined(separator: ",") + (chroot ?? "") }
 }
 
 public struct LocalPostgresConfig: Sendable {

@@ -1,4 +1,5 @@
 internal import AdminModel
+internal import LocalConfiguration
 internal import HACore
 
 extension AgentConfig {
@@ -19,7 +20,7 @@ extension AgentConfig {
         let watchdog = Self.watchdog(root)
         let matriarch = MatriarchConfig(reading: root.section("matriarch"))
         let spock = root.map("spock")
-        let namespace = Self.namespace(root)
+        let namespace = ZooKeeperConfig.namespace(root)
         for key in ["citus", "exhibitor", "etcd", "etcd3", "consul", "kubernetes", "raft"] {
             root.unsupported(key, "is not yet supported: remove the section; the cluster's state is kept in zookeeper")
         }
@@ -59,11 +60,6 @@ extension AgentConfig {
             root.wrong("name", .string(name), "must be usable as the name of a znode: no slash, no control characters")
         }
         return name
-    }
-
-    private static func namespace(_ root: SectionReader) -> String {
-        let text = root.text("namespace") ?? "service"
-        return text.split(separator: "/").joined(separator: "/")
     }
 
     private static func tags(_ root: SectionReader) -> JSONObject {

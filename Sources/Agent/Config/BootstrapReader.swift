@@ -1,4 +1,5 @@
 internal import AdminModel
+internal import LocalConfiguration
 
 extension BootstrapConfig {
     init(reading reader: SectionReader) {

@@ -1,4 +1,5 @@
 internal import AdminModel
+internal import LocalConfiguration
 
 extension AgentConfig {
     /// Takes of `new` what can hold in an agent that runs: tags, who may use the endpoints that change something, and

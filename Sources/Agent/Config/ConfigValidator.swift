@@ -1,4 +1,5 @@
 internal import AdminModel
+public import LocalConfiguration
 internal import Glibc
 
 /// The checks of `--validate-config` beyond reading: they look at the disk, and refuse what works on one machine only

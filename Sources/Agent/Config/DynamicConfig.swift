@@ -1,4 +1,5 @@
 public import AdminModel
+public import LocalConfiguration
 
 /// What holds for the whole cluster: the document in the znode `config` with its defaults, the bounds of
 /// contract/patroni.md 3.1 applied, and the local section `postgresql` laid over it.

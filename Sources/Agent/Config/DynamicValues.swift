@@ -1,4 +1,5 @@
 public import AdminModel
+internal import LocalConfiguration
 
 /// The keys of the cluster's document that the agent's decisions use (contract/patroni.md 3.3). Times in seconds.
 public struct DynamicValues: Hashable, Sendable {

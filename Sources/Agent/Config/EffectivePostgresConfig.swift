@@ -1,4 +1,5 @@
 internal import AdminModel
+internal import LocalConfiguration
 
 /// The section `postgresql` as it holds on this server: the cluster's document with the local file over it. The local
 /// file wins key by key; only `parameters` are merged (contract/patroni.md 3.1).

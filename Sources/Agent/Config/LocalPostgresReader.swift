@@ -1,4 +1,5 @@
 internal import AdminModel
+internal import LocalConfiguration
 
 extension LocalPostgresConfig {
     init?(reading reader: SectionReader?, home: String) {
@@ -60,18 +61,12 @@ extension LocalPostgresConfig {
 }
 
 extension LocalPostgresConfig.Account {
-    /// In the order in which they stand in a connection string (contract/patroni.md 3.5).
-    static let optionNames = [
-        "sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir", "gssencmode", "channel_binding",
-        "sslnegotiation",
-    ]
-
     init(reading reader: SectionReader) {
         self.init()
         username = reader.looseText("username").flatMap { $0.isEmpty ? nil : $0 }
         password = reader.secret("password")
         sslPassword = reader.secret("sslpassword")
-        for name in Self.optionNames {
+        for name in ConfigEnvironment.accountOptions {
             if let value = reader.looseText(name) { options.append(PostgresParameter(name: name, value: value)) }
         }
         reader.finish()

@@ -90,9 +90,5 @@ public struct PostgresSettings: Hashable, Sendable {
         "replication", "superuser", "pg_rewind",
     ]
 
-    static let binaries = [
-        "pg_ctl", "initdb", "pg_controldata", "pg_basebackup", "postgres", "pg_isready", "pg_rewind",
-    ]
-
     static let callbackNames = ["on_start", "on_stop", "on_restart", "on_reload", "on_role_change"]
 }

@@ -1,4 +1,5 @@
 internal import AdminModel
+internal import LocalConfiguration
 
 extension PostgresSettings {
     /// Reads the shared keys of the section; those that belong to one server are left to the caller.
@@ -33,7 +34,7 @@ extension PostgresSettings {
     }
 
     private mutating func readBinaries(_ reader: SectionReader) {
-        for name in Self.binaries {
+        for name in ConfigEnvironment.binaries {
             guard let text = reader.text(name) else { continue }
             guard !text.contains("/") else {
                 reader.wrong(name, .string(text), "must be the name of a file in bin_dir, without a path")

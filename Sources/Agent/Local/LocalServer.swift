@@ -1,4 +1,5 @@
 import AdminModel
+internal import LocalConfiguration
 import CPlatform
 import Glibc
 import HACore

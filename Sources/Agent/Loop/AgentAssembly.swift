@@ -1,5 +1,6 @@
 import AdminModel
 public import AsyncHTTPClient
+internal import LocalConfiguration
 import Glibc
 import HACore
 import LibPQ
@@ -58,7 +59,7 @@ public struct AgentAssembly: Sendable {
             transactions: transactions, tickTime: config.matriarch.tickTime.map { .milliseconds($0) }, keeper: keeper,
             wakeup: wakeup)
         guardian.setLoopWait(settings.policy.loopWait)
-        let zooKeeper = try Self.zooKeeper(config, settings)
+        let zooKeeper = try config.zooKeeper.session(timeout: .seconds(settings.dynamic.values.ttl))
         let search = TickTimeSearch(zooKeeper, logger: logger)
         var findTickTime: (@Sendable () async -> Duration?)?
         if config.matriarch.tickTime == nil { findTickTime = { await search.find() } }
@@ -142,21 +143,5 @@ public struct AgentAssembly: Sendable {
         }
         if let folder = settings.postgres.binDir { return Installation(binDir: FilePath(folder), names: names) }
         return try Installation.find(names: names)
-    }
-
-    private static func zooKeeper(
-        _ config: AgentConfig, _ settings: ClusterSettings
-    ) throws(ZooKeeperError) -> ZooKeeperConfiguration {
-        let acl = config.zooKeeper.setACLs.map {
-            ACLEntry(ACLEntry.Permissions(rawValue: $0.permissions), scheme: $0.scheme, id: $0.id)
-        }
-        return ZooKeeperConfiguration(
-            hosts: try ZooKeeperHosts(config.zooKeeper.connectString),
-            timeout: .seconds(settings.dynamic.values.ttl),
-            authentication: config.zooKeeper.authData.map {
-                ZooKeeperConfiguration.Authentication(
-                    scheme: $0.scheme, credential: Array($0.credential.reveal().utf8))
-            },
-            accessControl: acl.isEmpty ? .open : .list(acl))
     }
 }

@@ -1,5 +1,6 @@
 import AdminModel
 import HACore
+internal import LocalConfiguration
 import Logging
 import PostgresControl
 import ZooKeeper

@@ -1,4 +1,5 @@
 import AdminModel
+internal import LocalConfiguration
 import HACore
 import NIOConcurrencyHelpers
 

@@ -1,3 +1,4 @@
+internal import LocalConfiguration
 import Logging
 
 /// Reads the local configuration again, on SIGHUP and on `POST /reload` (contract/patroni.md 2.6 and 3.1). One that does

@@ -1,6 +1,7 @@
 import AdminModel
 import Glibc
 import HACore
+internal import LocalConfiguration
 import Logging
 import PostgresControl
 import ZooKeeper

@@ -1,9 +1,9 @@
 internal import Glibc
 
 /// The files of a configuration.
-enum ConfigFile {
+package enum ConfigFile {
     /// The names of `*.yml` and `*.yaml` in order; nil when the path is no folder.
-    static func yamlFiles(inFolder path: String) -> [String]? {
+    package static func yamlFiles(inFolder path: String) -> [String]? {
         guard let folder = opendir(path) else { return nil }
         defer { closedir(folder) }
         var names: [String] = []
@@ -17,7 +17,7 @@ enum ConfigFile {
     }
 
     /// The whole text of a regular file. Errors name the file, never its content.
-    static func text(of path: String) throws(ConfigError) -> String {
+    package static func text(of path: String) throws(ConfigError) -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw unreadable(path, "cannot be opened: \(String(cString: strerror(errno)))") }
         defer { close(descriptor) }

@@ -1,48 +1,48 @@
-internal import AdminModel
+package import AdminModel
 
 /// Collects what the readers of one document find, so that all of it is reported at once. Lives in one call.
-final class ConfigFindings {
-    private(set) var problems: [ConfigProblem] = []
-    private(set) var notices: [ConfigNotice] = []
+package final class ConfigFindings {
+    package private(set) var problems: [ConfigProblem] = []
+    package private(set) var notices: [ConfigNotice] = []
     private let origins: ConfigOrigins
 
-    init(origins: ConfigOrigins) { self.origins = origins }
+    package init(origins: ConfigOrigins) { self.origins = origins }
 
-    func wrong(_ path: ConfigPath, _ value: JSONValue?, _ message: String) {
+    package func wrong(_ path: ConfigPath, _ value: JSONValue?, _ message: String) {
         problems.append(
             ConfigProblem(.wrongValue, source: origins.source(of: path), path: path, value: value, message: message))
     }
 
-    func missing(_ path: ConfigPath, _ message: String) {
+    package func missing(_ path: ConfigPath, _ message: String) {
         problems.append(ConfigProblem(.missing, source: origins.source(of: path), path: path, message: message))
     }
 
-    func unsupported(_ path: ConfigPath, _ value: JSONValue?, _ message: String) {
+    package func unsupported(_ path: ConfigPath, _ value: JSONValue?, _ message: String) {
         problems.append(
             ConfigProblem(.unsupported, source: origins.source(of: path), path: path, value: value, message: message))
     }
 
-    func notice(_ code: ConfigNotice.Code, _ path: ConfigPath, _ message: String) {
+    package func notice(_ code: ConfigNotice.Code, _ path: ConfigPath, _ message: String) {
         notices.append(ConfigNotice(code, path, message))
     }
 
     /// Takes over what was found elsewhere.
-    func append(_ found: [ConfigProblem]) { problems += found }
+    package func append(_ found: [ConfigProblem]) { problems += found }
 }
 
 /// Which file and line, variable or znode each value of a document came from.
-struct ConfigOrigins: Sendable {
+package struct ConfigOrigins: Sendable {
     /// For values without an entry of their own or of a key above them.
-    let document: String
+    package let document: String
     private var entries: [ConfigPath: String] = [:]
 
-    init(document: String) { self.document = document }
+    package init(document: String) { self.document = document }
 
-    mutating func set(_ path: ConfigPath, _ source: String) { entries[path] = source }
+    package mutating func set(_ path: ConfigPath, _ source: String) { entries[path] = source }
 
-    mutating func lay(_ other: ConfigOrigins) { entries.merge(other.entries) { _, new in new } }
+    package mutating func lay(_ other: ConfigOrigins) { entries.merge(other.entries) { _, new in new } }
 
-    func source(of path: ConfigPath) -> String {
+    package func source(of path: ConfigPath) -> String {
         var components = path.components
         while !components.isEmpty {
             if let source = entries[ConfigPath(components)] { return source }

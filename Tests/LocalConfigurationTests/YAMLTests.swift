@@ -1,10 +1,10 @@
 import AdminModel
 import Testing
 
-@testable import Agent
+import LocalConfiguration
 
 @Suite("YAML as other members read it")
-struct ConfigYAMLTests {
+struct YAMLTests {
     @Test(
         "plain scalars mean what they mean to PyYAML",
         arguments: [

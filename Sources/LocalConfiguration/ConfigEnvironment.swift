@@ -1,17 +1,17 @@
-internal import AdminModel
+package import AdminModel
 
 /// The variables `PATRONI_*` as a document to be laid over the file (contract/patroni.md 3.4).
-struct ConfigEnvironment {
-    let document: JSONObject
-    let origins: ConfigOrigins
-    let problems: [ConfigProblem]
+package struct ConfigEnvironment {
+    package let document: JSONObject
+    package let origins: ConfigOrigins
+    package let problems: [ConfigProblem]
 
     /// How the text of a variable is read.
     private enum Kind {
         case text, integer, bool, list, map
     }
 
-    init(_ variables: [String: String]) {
+    package init(_ variables: [String: String]) {
         var builder = Builder()
         for (variable, path, kind) in Self.table {
             guard let text = variables[Self.prefix + variable], !text.isEmpty else { continue }
@@ -22,7 +22,18 @@ struct ConfigEnvironment {
         problems = builder.problems
     }
 
-    static let prefix = "PATRONI_"
+    package static let prefix = "PATRONI_"
+
+    /// The programs of PostgreSQL that may have other names.
+    package static let binaries = [
+        "pg_ctl", "initdb", "pg_controldata", "pg_basebackup", "postgres", "pg_isready", "pg_rewind",
+    ]
+
+    /// What an account may say about its connections, in the order of a connection string (contract/patroni.md 3.5).
+    package static let accountOptions = [
+        "sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir", "gssencmode", "channel_binding",
+        "sslnegotiation",
+    ]
 
     private static let table: [(String, ConfigPath, Kind)] = {
         var table: [(String, ConfigPath, Kind)] = []
@@ -49,7 +60,7 @@ struct ConfigEnvironment {
         section(
             "POSTGRESQL_", ["postgresql"], .text,
             ["listen", "connect_address", "proxy_address", "config_dir", "data_dir", "pgpass", "bin_dir"])
-        section("POSTGRESQL_BIN_", ["postgresql", "bin_name"], .text, PostgresSettings.binaries)
+        section("POSTGRESQL_BIN_", ["postgresql", "bin_name"], .text, binaries)
         // The old names first, so that the new ones win.
         table += [
             ("LOGLEVEL", ["log", "level"], .text), ("LOGFORMAT", ["log", "format"], .text),
@@ -62,7 +73,7 @@ struct ConfigEnvironment {
         for account in ["superuser", "replication", "rewind"] {
             section(
                 account.uppercased() + "_", ["postgresql", "authentication", account], .text,
-                ["username", "password", "sslpassword"] + LocalPostgresConfig.Account.optionNames)
+                ["username", "password", "sslpassword"] + accountOptions)
         }
         section("ZOOKEEPER_", ["zookeeper"], .list, ["hosts"])
         section("ZOOKEEPER_", ["zookeeper"], .text, ["use_ssl", "cacert", "cert", "key", "key_password"])

@@ -1,10 +1,10 @@
-internal import AdminModel
+package import AdminModel
 internal import Yams
 
 /// A YAML text as ordered JSON, with the line of each value.
-struct YAMLDocument {
-    let value: JSONValue
-    let origins: ConfigOrigins
+package struct YAMLDocument {
+    package let value: JSONValue
+    package let origins: ConfigOrigins
 
     /// Bounds against a file that is no configuration, and against aliases that multiply.
     static let maximumBytes = 4 << 20
@@ -12,7 +12,7 @@ struct YAMLDocument {
     private static let maximumDepth = 64
 
     /// Reads one document. `source` is the name that messages give it. Messages never quote the text.
-    static func parse(_ text: String, source: String) throws(ConfigError) -> YAMLDocument {
+    package static func parse(_ text: String, source: String) throws(ConfigError) -> YAMLDocument {
         guard text.utf8.count <= maximumBytes else {
             throw unreadable(source, "must not be longer than \(maximumBytes) bytes")
         }

@@ -1,9 +1,9 @@
-internal import AdminModel
+package import AdminModel
 
 /// What a plain scalar means by the rules of YAML 1.1 as PyYAML has them, which the files of users are written for:
 /// `on` and `yes` are booleans, `0640` is octal, `1:30` counts in sixties, dates stay text.
-enum YAMLScalar {
-    static func value(_ text: String) -> JSONValue {
+package enum YAMLScalar {
+    package static func value(_ text: String) -> JSONValue {
         switch text {
         case "", "~", "null", "Null", "NULL": return .null
         case "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON": return true

@@ -1,39 +1,41 @@
-internal import AdminModel
-internal import LibPQ
+package import AdminModel
+package import LibPQ
 
 /// Reads the keys of one map of the configuration. Each wrong value becomes a finding and reads as absent, so that one
 /// pass names them all; `finish` names the keys that nobody asked for.
-final class SectionReader {
-    let section: JSONObject
-    let path: ConfigPath
-    let findings: ConfigFindings
+package final class SectionReader {
+    package let section: JSONObject
+    package let path: ConfigPath
+    package let findings: ConfigFindings
     private var known: Set<String> = []
 
-    init(_ section: JSONObject, _ path: ConfigPath, _ findings: ConfigFindings) {
+    package init(_ section: JSONObject, _ path: ConfigPath, _ findings: ConfigFindings) {
         self.section = section
         self.path = path
         self.findings = findings
     }
 
     /// The value of a key; null counts as absent, as it does where files are merged.
-    func value(_ key: String) -> JSONValue? {
+    package func value(_ key: String) -> JSONValue? {
         known.insert(key)
         guard let value = section[key], !value.isNull else { return nil }
         return value
     }
 
-    func knows(_ key: String) -> Bool { known.contains(key) }
+    package func knows(_ key: String) -> Bool { known.contains(key) }
 
-    func wrong(_ key: String, _ value: JSONValue?, _ message: String) { findings.wrong(path + key, value, message) }
+    package func wrong(_ key: String, _ value: JSONValue?, _ message: String) {
+        findings.wrong(path + key, value, message)
+    }
 
-    func text(_ key: String) -> String? {
+    package func text(_ key: String) -> String? {
         guard let value = value(key) else { return nil }
         if let text = value.asString, !text.isEmpty, !text.contains("\0") { return text }
         wrong(key, value, "must be text that is not empty")
         return nil
     }
 
-    func requiredText(_ key: String) -> String? {
+    package func requiredText(_ key: String) -> String? {
         guard value(key) != nil else {
             findings.missing(path + key, "is required: text")
             return nil
@@ -42,7 +44,7 @@ final class SectionReader {
     }
 
     /// Text in which YAML may have seen a number, such as a password of digits; empty text is allowed.
-    func looseText(_ key: String) -> String? {
+    package func looseText(_ key: String) -> String? {
         guard let value = value(key) else { return nil }
         switch value {
         case .string(let text) where !text.contains("\0"): return text
@@ -53,16 +55,16 @@ final class SectionReader {
         }
     }
 
-    func secret(_ key: String) -> Secret? { looseText(key).map(Secret.init(_:)) }
+    package func secret(_ key: String) -> Secret? { looseText(key).map(Secret.init(_:)) }
 
-    func bool(_ key: String) -> Bool? {
+    package func bool(_ key: String) -> Bool? {
         guard let value = value(key) else { return nil }
         if let flag = value.boolText { return flag }
         wrong(key, value, "must be true or false (also on/off, yes/no, 1/0)")
         return nil
     }
 
-    func integer(_ key: String, _ range: ClosedRange<Int64>, in unit: SettingText.Unit? = nil) -> Int64? {
+    package func integer(_ key: String, _ range: ClosedRange<Int64>, in unit: SettingText.Unit? = nil) -> Int64? {
         guard let value = value(key) else { return nil }
         if let number = value.settingInteger(in: unit), range.contains(number) { return number }
         let bounds: String
@@ -77,28 +79,28 @@ final class SectionReader {
     }
 
     /// One of the given words, in any case of letters.
-    func word(_ key: String, _ allowed: [String]) -> String? {
+    package func word(_ key: String, _ allowed: [String]) -> String? {
         guard let value = value(key) else { return nil }
         if let word = value.asString?.lowercased(), allowed.contains(word) { return word }
         wrong(key, value, "must be one of " + allowed.joined(separator: ", "))
         return nil
     }
 
-    func absolutePath(_ key: String) -> String? {
+    package func absolutePath(_ key: String) -> String? {
         guard let text = text(key) else { return nil }
         if text.hasPrefix("/") { return text }
         wrong(key, .string(text), "must be an absolute path")
         return nil
     }
 
-    func hostPort(_ key: String, defaultPort: Int? = nil) -> HostPort? {
+    package func hostPort(_ key: String, defaultPort: Int? = nil) -> HostPort? {
         guard let value = value(key) else { return nil }
         if let address = value.asString.flatMap({ HostPort($0, defaultPort: defaultPort) }) { return address }
         wrong(key, value, "must be host:port with a port from 1 to 65535")
         return nil
     }
 
-    func map(_ key: String) -> JSONObject? {
+    package func map(_ key: String) -> JSONObject? {
         guard let value = value(key) else { return nil }
         if let map = value.asObject { return map }
         wrong(key, value, "must be a map")
@@ -106,16 +108,16 @@ final class SectionReader {
     }
 
     /// A reader for a map below this one; of an empty map when there is none.
-    func section(_ key: String) -> SectionReader { SectionReader(map(key) ?? [:], path + key, findings) }
+    package func section(_ key: String) -> SectionReader { SectionReader(map(key) ?? [:], path + key, findings) }
 
-    func list(_ key: String) -> [JSONValue]? {
+    package func list(_ key: String) -> [JSONValue]? {
         guard let value = value(key) else { return nil }
         if let list = value.asArray { return list }
         wrong(key, value, "must be a list")
         return nil
     }
 
-    func texts(_ key: String) -> [String]? {
+    package func texts(_ key: String) -> [String]? {
         list(key)?.enumerated().compactMap { position, item in
             if let text = item.asString, !text.contains("\0") { return text }
             findings.wrong(path + key + position, item, "must be text")
@@ -124,19 +126,19 @@ final class SectionReader {
     }
 
     /// A key of Patroni's that has no effect here: named once when it is set.
-    func withoutEffect(_ keys: String...) {
+    package func withoutEffect(_ keys: String...) {
         for key in keys where value(key) != nil {
             findings.notice(.withoutEffect, path + key, "has no effect in this agent")
         }
     }
 
-    func unsupported(_ key: String, _ message: String) {
+    package func unsupported(_ key: String, _ message: String) {
         guard let value = value(key) else { return }
         findings.unsupported(path + key, value, message)
     }
 
     /// Names the keys that were not asked for.
-    func finish() {
+    package func finish() {
         for key in section.keys where !known.contains(key) {
             findings.notice(.unknownKey, path + key, "is not known to this agent; kept")
         }
