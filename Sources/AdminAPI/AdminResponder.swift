@@ -115,7 +115,7 @@ struct AdminResponder: HTTPResponder {
         case "readiness": return .bare(Probes.isReady(await view(asking: .position), target.query) ? 200 : 503)
         case "cluster":
             return await trees.answer { tree in
-                .json(200, ClusterDocument(tree: tree, scope: board.status?.scope ?? "").json)
+                .json(200, tree.document(scope: board.status?.scope ?? "").json)
             }
         case "history": return await trees.answer { .json(200, $0.history?.json ?? []) }
         case "config": return await config()

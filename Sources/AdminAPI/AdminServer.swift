@@ -1,3 +1,4 @@
+import AdminModel
 public import Agent
 internal import LocalConfiguration
 import Glibc

@@ -1,4 +1,6 @@
+import AdminModel
 import Agent
+import HACore
 
 /// Fresh reads of the tree, one at a time: who asks while one runs shares the next, so that each sees all that was
 /// written before it asked, and a thousand callers cost ZooKeeper no more than one after the other.
@@ -35,4 +37,13 @@ actor TreeReads {
     }
 
     private func end() { running = nil }
+}
+
+extension TreeSnapshot {
+    /// What `/cluster` shows.
+    func document(scope: String) -> ClusterDocument {
+        ClusterDocument(
+            scope: scope, members: members, leader: view.leader?.member, config: config, sync: sync,
+            optime: status?.optime, failover: failover)
+    }
 }

@@ -1,4 +1,4 @@
-internal import AdminModel
+public import AdminModel
 public import LibPQ
 package import ZooKeeper
 

@@ -1,3 +1,4 @@
+import AdminModel
 import Agent
 import ArgumentParser
 import Glibc

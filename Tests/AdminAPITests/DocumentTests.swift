@@ -93,7 +93,7 @@ import Testing
     @Test func cluster() {
         let tree = Scene.tree(config: [:])
         #expect(
-            ClusterDocument(tree: tree, scope: "gold").json.text(.spaced) == """
+            tree.document(scope: "gold").json.text(.spaced) == """
                 {"members": [{"name": "node-0", "role": "leader", "state": "running", \
                 "api_url": "http://127.0.0.1:28000/patroni", "host": "127.0.0.1", "port": 25430, "timeline": 1, \
                 "tags": {"custom": "x0"}}, {"name": "node-1", "role": "replica", "state": "streaming", \
@@ -112,7 +112,7 @@ import Testing
         tree.sync = SyncRecord(leader: Scene.primaryName, standbys: ["b"])
         tree.failover = FailoverRecord(leader: Scene.primaryName, scheduledAt: "2099-01-01T00:00:00+00:00")
         #expect(
-            ClusterDocument(tree: tree, scope: "gold").json.text(.spaced) == """
+            tree.document(scope: "gold").json.text(.spaced) == """
                 {"members": [{"name": "a", "role": "replica", "state": "unknown", "api_url": null, \
                 "receive_lsn": "unknown", "receive_lag": "unknown", "replay_lsn": "unknown", "replay_lag": "unknown", \
                 "lsn": "unknown", "lag": "unknown"}, {"name": "b", "role": "sync_standby", "state": "stopped", \

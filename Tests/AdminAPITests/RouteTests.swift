@@ -86,7 +86,7 @@ import Testing
         let board = TestBoard(.primary(), tree: tree)
         let cluster = try await request(.get, "/cluster", board, extraHeaders: ["X-Zone": "a"])
         #expect(cluster.code == 200)
-        #expect(cluster.body == ClusterDocument(tree: tree, scope: "gold").json.text(.spaced))
+        #expect(cluster.body == tree.document(scope: "gold").json.text(.spaced))
         #expect(cluster.headers[.init("X-Zone")!] == "a")
         let history = try await request(.get, "/history", board)
         #expect(

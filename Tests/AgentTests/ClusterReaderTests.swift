@@ -1,5 +1,6 @@
 import AdminModel
 import HACore
+import LocalConfiguration
 import Support
 import Testing
 import ZooKeeper

@@ -1,5 +1,6 @@
 import Glibc
 import HACore
+import LocalConfiguration
 import PostgresControl
 import Support
 import SystemPackage

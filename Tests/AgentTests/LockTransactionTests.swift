@@ -1,4 +1,5 @@
 import HACore
+import LocalConfiguration
 import Support
 import Testing
 import ZooKeeper

@@ -1,4 +1,5 @@
 import HACore
+import LocalConfiguration
 import Logging
 import Support
 import Testing

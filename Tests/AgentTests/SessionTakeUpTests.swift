@@ -1,5 +1,6 @@
 import Foundation
 import HACore
+import LocalConfiguration
 import Logging
 import PostgresControl
 import Support

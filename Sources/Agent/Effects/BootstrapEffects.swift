@@ -1,6 +1,7 @@
 import AdminModel
 import HACore
 import LibPQ
+import LocalConfiguration
 import Logging
 import PostgresControl
 

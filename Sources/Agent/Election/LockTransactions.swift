@@ -1,5 +1,6 @@
 import AdminModel
 import HACore
+import LocalConfiguration
 import ZooKeeper
 
 /// The transactions that change who leads (design/lock.md 3), all or nothing, each guarded by the version of `epoch`.

@@ -1,5 +1,6 @@
 public import AdminModel
 public import HACore
+import LocalConfiguration
 public import ZooKeeper
 
 /// What operators may ask of the cluster through the doors: each ends in a znode that the members read.

@@ -1,15 +1,9 @@
 import AdminModel
 import HACore
+import LocalConfiguration
 import Logging
 import PostgresControl
 import ZooKeeper
-
-/// What this version calls itself: in Patroni's places the version whose contract it keeps, and its own.
-public enum MatriarchVersion {
-    /// Rulings: peers and tools read features off it.
-    public static let patroni = "4.1.5"
-    public static let own = "0.1.0"
-}
 
 /// Words for what the agent sees, as the member's record and REST show it.
 struct LocalDescription: Hashable {

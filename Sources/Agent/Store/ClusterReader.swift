@@ -1,5 +1,6 @@
 import AdminModel
 import HACore
+import LocalConfiguration
 import Logging
 import ZooKeeper
 

@@ -1,27 +1,44 @@
-import AdminModel
-import Agent
-internal import LocalConfiguration
-import HACore
+public import HACore
 
 /// The JSON of `/cluster` (contract/patroni.md 2.5.1), from one read of the tree: what the members said of themselves,
 /// with roles by the lock and by `sync`.
-struct ClusterDocument: Sendable {
-    let tree: TreeSnapshot
-    let scope: String
+public struct ClusterDocument: Sendable {
+    public var scope: String
+    public var members: [(name: MemberID, record: MemberRecord)]
+    /// Who holds the lock.
+    public var leader: MemberID?
+    public var config: JSONObject?
+    public var sync: SyncRecord
+    /// What the leader published last.
+    public var optime: LSN?
+    public var failover: FailoverRecord
 
-    var json: JSONValue {
-        let members = tree.members.sorted {
+    public init(
+        scope: String, members: [(name: MemberID, record: MemberRecord)], leader: MemberID?, config: JSONObject?,
+        sync: SyncRecord, optime: LSN?, failover: FailoverRecord
+    ) {
+        self.scope = scope
+        self.members = members
+        self.leader = leader
+        self.config = config
+        self.sync = sync
+        self.optime = optime
+        self.failover = failover
+    }
+
+    public var json: JSONValue {
+        let members = members.sorted {
             $0.name.rawValue.unicodeScalars.lexicographicallyPrecedes($1.name.rawValue.unicodeScalars)
         }
         var object: JSONObject = ["members": .array(members.map { member($0.name, $0.record) })]
-        if tree.config?["pause"]?.boolText == true { object["pause"] = true }
+        if config?["pause"]?.boolText == true { object["pause"] = true }
         object["scheduled_switchover"] = scheduledSwitchover
         object["scope"] = .string(scope)
         return .object(object)
     }
 
     private func member(_ name: MemberID, _ record: MemberRecord) -> JSONValue {
-        let leads = tree.view.leader?.member == name
+        let leads = leader == name
         var object: JSONObject = ["name": .string(name.rawValue), "role": .string(role(of: name))]
         // A replication state says more than `running`, except of the leader, who replicates from nobody.
         object["state"] = .string((leads ? nil : record.replicationState) ?? record.state.rawValue)
@@ -43,10 +60,10 @@ struct ClusterDocument: Sendable {
     }
 
     private func role(of name: MemberID) -> String {
-        if tree.view.leader?.member == name { return "leader" }
-        let mode = tree.config?["synchronous_mode"]
-        if mode?.asString?.lowercased() == "quorum", tree.sync.isStandby(name) { return "quorum_standby" }
-        return mode?.boolText == true && tree.sync.isStandby(name) ? "sync_standby" : "replica"
+        if leader == name { return "leader" }
+        let mode = config?["synchronous_mode"]
+        if mode?.asString?.lowercased() == "quorum", sync.isStandby(name) { return "quorum_standby" }
+        return mode?.boolText == true && sync.isStandby(name) ? "sync_standby" : "replica"
     }
 
     /// How far a member is behind the position that the leader published last.
@@ -56,20 +73,20 @@ struct ClusterDocument: Sendable {
             object[lag] = "unknown"
             return
         }
-        object[lag] = .int(Int64(clamping: (tree.status?.optime ?? .zero).bytesAhead(of: lsn)))
+        object[lag] = .int(Int64(clamping: (optime ?? .zero).bytesAhead(of: lsn)))
         object[position] = .string(lsn.description)
     }
 
     private var scheduledSwitchover: JSONValue? {
-        guard let at = tree.failover.scheduledAt else { return nil }
+        guard let at = failover.scheduledAt else { return nil }
         var object: JSONObject = ["at": .string(at)]
-        object["from"] = (tree.failover.leader?.rawValue).map(JSONValue.string)
-        object["to"] = (tree.failover.candidate?.rawValue).map(JSONValue.string)
+        object["from"] = (failover.leader?.rawValue).map(JSONValue.string)
+        object["to"] = (failover.candidate?.rawValue).map(JSONValue.string)
         return .object(object)
     }
 
     /// Host and port of `postgres://[user[:password]@]host[:port]/database`.
-    private static func address(_ url: String?) -> HostPort? {
+    public static func address(_ url: String?) -> HostPort? {
         guard let url, let scheme = url.firstRange(of: "://") else { return nil }
         let authority = url[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" }
         let host = authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
