@@ -14,6 +14,7 @@ test: deps reap build
 
 build: deps
 	@scripts/quietly "Building the agent (some minutes the first time)" swift build -c release --product matriarch
+	@scripts/quietly "Building the command line" swift build -c release --product matriarchctl
 	@scripts/quietly "Building the keeper" swift build -c release --product matriarch-keeper
 
 deps:

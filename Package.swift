@@ -54,12 +54,14 @@ var targets: [Target] = [
 if !coreOnly {
     dependencies += [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.25.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.8.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.25.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.10.0"),
     ]
     products.append(.executable(name: "matriarch", targets: ["matriarch"]))
+    products.append(.executable(name: "matriarchctl", targets: ["matriarchctl"]))
     targets += [
         .target(
             name: "LocalConfiguration",
@@ -91,6 +93,24 @@ if !coreOnly {
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
+        .target(
+            name: "Control",
+            dependencies: [
+                "LocalConfiguration", "HACore", "ZooKeeper", "LibPQ", "AdminModel", log,
+                .product(name: "Yams", package: "Yams"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ]),
+        .executableTarget(
+            name: "matriarchctl",
+            dependencies: [
+                "Control", "HACore", "LibPQ", "AdminModel", log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .testTarget(
+            name: "ControlTests", dependencies: ["Control", "LocalConfiguration", "AdminModel", "HACore", "LibPQ"]),
         .testTarget(name: "LocalConfigurationTests", dependencies: ["AdminModel", "LocalConfiguration"]),
         .testTarget(
             name: "AgentTests",

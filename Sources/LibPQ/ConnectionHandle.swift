@@ -157,7 +157,9 @@ final class ConnectionHandle: @unchecked Sendable {
                 return String(decoding: bytes, as: UTF8.self)
             }
         }
-        return QueryResult(columns: columns, rows: rows, commandTag: String(cString: PQcmdStatus(result)))
+        return QueryResult(
+            columns: columns, types: columns.indices.map { PQftype(result, Int32($0)) }, rows: rows,
+            commandTag: String(cString: PQcmdStatus(result)))
     }
 
     private func statementError(_ result: OpaquePointer) -> PostgresError {

@@ -22,14 +22,16 @@ public actor PostgresConnection {
 
     /// Connects with an empty search path but `pg_catalog`, in UTF-8.
     /// - Parameters:
+    ///   - asUser: for statements of a user's own: with the search path and the name that the server and libpq's
+    ///     variables give it.
     ///   - statementTimeout: the server's own limit for each statement (whole ms); nil leaves it as configured.
     ///   - deadline: for everything, name resolution and authentication included.
     /// - Throws: `.connectFailed` (with the server's SQLSTATE if it answered) or `.timedOut`.
     public static func connect(
-        _ info: ConnectionInfo, statementTimeout: Duration? = nil, deadline: Duration
+        _ info: ConnectionInfo, asUser: Bool = false, statementTimeout: Duration? = nil, deadline: Duration
     ) async throws(PostgresError) -> PostgresConnection {
         let executor = QueueExecutor(label: "postgres-connection")
-        let full = completed(info, statementTimeout)
+        let full = asUser ? info.with("client_encoding", "UTF8") : completed(info, statementTimeout)
         let due = Moment.after(deadline)
         let result = await withCheckedContinuation { continuation in
             let once = OneShot<Result<ConnectionHandle, PostgresError>>(continuation)

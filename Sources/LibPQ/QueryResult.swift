@@ -1,6 +1,8 @@
 /// A statement's result, all as text (PostgreSQL's own output format).
 public struct QueryResult: Sendable, Hashable {
     public let columns: [String]
+    /// The OIDs of the columns' types.
+    public let types: [UInt32]
     public let rows: [Row]
     /// The command tag, such as `CREATE ROLE` or `INSERT 0 1`.
     public let commandTag: String
@@ -50,8 +52,9 @@ public struct QueryResult: Sendable, Hashable {
         }
     }
 
-    public init(columns: [String], rows: [[String?]], commandTag: String = "") {
+    public init(columns: [String], types: [UInt32] = [], rows: [[String?]], commandTag: String = "") {
         self.columns = columns
+        self.types = types
         self.rows = rows.map { Row(columns: columns, values: $0) }
         self.commandTag = commandTag
     }

@@ -6,6 +6,9 @@ package struct ConfigEnvironment {
     package let origins: ConfigOrigins
     package let problems: [ConfigProblem]
 
+    /// Whether no variable says anything.
+    package var isEmpty: Bool { document.isEmpty && problems.isEmpty }
+
     /// How the text of a variable is read.
     private enum Kind {
         case text, integer, bool, list, map

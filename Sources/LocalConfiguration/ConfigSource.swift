@@ -14,33 +14,26 @@ package struct ConfigSource: Sendable {
 
     /// The file with the environment over it, before any check.
     package func merged() throws(ConfigError) -> (JSONObject, ConfigOrigins, [ConfigProblem]) {
-        let exists = path.map { access($0, F_OK) == 0 } ?? false
-        if let path, exists {
-            let (file, origins) = try Self.read(path)
-            return try overlaid(file, origins)
-        }
-        if let text = variables["PATRONI_CONFIGURATION"], !text.isEmpty {
-            let document = try YAMLDocument.parse(text, source: "environment variable PATRONI_CONFIGURATION")
-            return (try Self.map(document), document.origins, [])
-        }
-        let isSet = variables.contains { $0.key.hasPrefix(ConfigEnvironment.prefix) && !$0.value.isEmpty }
-        if let path, !isSet {
-            throw ConfigError([ConfigProblem(.unreadable, source: path, message: "must be an existing file or folder")])
-        }
-        let (document, origins, problems) = try overlaid([:], ConfigOrigins(document: path ?? "environment"))
+        let (document, origins, problems) = try mergedOrEmpty()
         guard !document.isEmpty || !problems.isEmpty else { throw Self.empty }
         return (document, origins, problems)
     }
 
-    private func overlaid(
-        _ file: JSONObject, _ origins: ConfigOrigins
-    ) throws(ConfigError) -> (JSONObject, ConfigOrigins, [ConfigProblem]) {
+    /// As `merged`, also when there is neither a file nor a variable.
+    package func mergedOrEmpty() throws(ConfigError) -> (JSONObject, ConfigOrigins, [ConfigProblem]) {
         let environment = ConfigEnvironment(variables)
-        var origins = origins
+        var file = JSONObject()
+        var origins = ConfigOrigins(document: path ?? "environment")
+        if let path, access(path, F_OK) == 0 {
+            (file, origins) = try Self.read(path)
+        } else if let text = variables["PATRONI_CONFIGURATION"], !text.isEmpty {
+            let document = try YAMLDocument.parse(text, source: "environment variable PATRONI_CONFIGURATION")
+            return (try Self.map(document), document.origins, [])
+        } else if let path, environment.isEmpty {
+            throw ConfigError([ConfigProblem(.unreadable, source: path, message: "must be an existing file or folder")])
+        }
         origins.lay(environment.origins)
-        let document = file.merging(environment.document)
-        guard !document.isEmpty || !environment.problems.isEmpty else { throw Self.empty }
-        return (document, origins, environment.problems)
+        return (file.merging(environment.document), origins, environment.problems)
     }
 
     /// The sentence is part of the contract.

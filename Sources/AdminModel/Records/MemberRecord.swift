@@ -140,12 +140,15 @@ public struct MatriarchPart: Hashable, Sendable {
     public var replayWaits: String?
     /// Own WAL that its last rewind gave up. Written only.
     public var diverged: GivenUpWAL?
+    /// Keys of the cluster's configuration that it does not follow, with the reasons.
+    public var configRejected: JSONObject
 
     public init(
         version: String? = nil, keeper: KeeperState? = nil, epoch: Int64? = nil, sessionTimeout: Int64? = nil,
-        replayWaits: String? = nil, diverged: GivenUpWAL? = nil
+        replayWaits: String? = nil, diverged: GivenUpWAL? = nil, configRejected: JSONObject = [:]
     ) {
         self.diverged = diverged
+        self.configRejected = configRejected
         self.version = version
         self.keeper = keeper
         self.epoch = epoch
@@ -159,6 +162,7 @@ public struct MatriarchPart: Hashable, Sendable {
         epoch = object["epoch"]?.looseInt
         sessionTimeout = object["session_timeout_ms"]?.looseInt
         replayWaits = object["replay_waits"]?.asString
+        configRejected = object["config_rejected"]?.asObject ?? [:]
     }
 
     public var json: JSONValue {
@@ -169,6 +173,7 @@ public struct MatriarchPart: Hashable, Sendable {
         object["session_timeout_ms"] = sessionTimeout.map(JSONValue.int)
         object["replay_waits"] = replayWaits.map(JSONValue.string)
         object["diverged"] = diverged?.json
+        if !configRejected.isEmpty { object["config_rejected"] = .object(configRejected) }
         return .object(object)
     }
 }

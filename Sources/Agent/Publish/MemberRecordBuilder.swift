@@ -39,7 +39,8 @@ struct MemberRecordBuilder: Sendable {
         record.matriarch = MatriarchPart(
             version: MatriarchVersion.own, keeper: local.isKept ? .attached : .found, epoch: epochVersion,
             sessionTimeout: sessionTimeout,
-            replayWaits: local.sql?.replayWait, diverged: local.givenUp)
+            replayWaits: local.sql?.replayWait, diverged: local.givenUp,
+            configRejected: settings.dynamic.rejectedJSON)
         return record
     }
 }
