@@ -38,6 +38,10 @@ struct RuleRemovalTests {
         "found.unfit": "no invariant counts the rows that a primary lacks which was left behind",
         "leader.confirm": "leader.arm goes on without asking: no world has another primary beside one that was found",
         "wait.tree": "no rule about the lock applies without epoch; this one says so",
+        "bootstrap.restore": "no simulated member has a backup to restore from",
+        "candidate.refused":
+            "the lock is taken and given back again until the script agrees: others get their turn later",
+        "leader.refused": "the script is asked again until it agrees: others do not get their turn",
         "idle": "stands at the end so that something always decides",
     ]
 
@@ -73,6 +77,7 @@ struct RuleRemovalTests {
         "leader.crashed": (.crashes, 73),
         "leader.initialize": (.mixed, 13),
         "leader.lead": (.mixed, 1),
+        "leader.pre-promote": (.mixed, 7),
         "leader.promote": (.mixed, 0),
         "leader.promoting": (.mixed, 0),
         "leader.remains": (.mixed, 4),

@@ -11,6 +11,7 @@ struct SeedTests {
         "candidate.primary-alive": "needs a primary without a keeper: absence is proved before anybody is asked",
         "replica.foreign": "needs a leader whose data differ from `initialize`: operators only",
         "lease.unfit": "a configuration that nobody may lead with never becomes whole",
+        "bootstrap.restore": "no simulated member has a backup to restore from",
         "found.leave": "needs an agent that ends in the moment before it takes over what it found",
         "idle": "stands at the end so that something always decides",
     ]

@@ -22,6 +22,10 @@ public struct ClusterSettings: Sendable {
     public var dynamic: [String] = []
     /// Further lines of `postgresql.parameters`, YAML at its indentation.
     public var parameters: [String] = []
+    /// Further keys of `postgresql`, by member, YAML at their indentation.
+    public var postgres: @Sendable (NodePlace) -> [String] = { _ in [] }
+    /// Further keys of `bootstrap`, likewise.
+    public var bootstrap: @Sendable (NodePlace) -> [String] = { _ in [] }
     public var useRewind = true
     /// The `tags` section of single members, such as `nofailover: true`.
     public var tags: [String: [String]] = [:]
@@ -35,10 +39,12 @@ public struct ClusterSettings: Sendable {
     func yaml(for node: NodePlace, zooKeeper: String) -> String {
         let withPasswords = !passwordsInEnvironment.contains(node.name)
         func login(_ user: String, _ password: String) -> String {
-            withPasswords ? "{username: \(user), password: \(quoted(password))}" : "{username: \(user)}"
+            withPasswords ? "{username: \(user), password: \(Self.quoted(password))}" : "{username: \(user)}"
         }
         let ttl = AgentCommand.isForeign ? max(20, ttl) : ttl
         let dynamicLines = dynamic.map { "    \($0)" }.joined(separator: "\n")
+        let postgresLines = postgres(node).map { "  \($0)" }.joined(separator: "\n")
+        let bootstrapLines = bootstrap(node).map { "  \($0)" }.joined(separator: "\n")
         let parameterLines = parameters.map { "    \($0)" }.joined(separator: "\n")
         let tagLines = tags[node.name].map { "tags:\n" + $0.map { "  \($0)\n" }.joined() } ?? ""
         let authentication = withPasswords ? "  authentication: \(login("admin", passwords.rest))\n" : ""
@@ -66,6 +72,7 @@ public struct ClusterSettings: Sendable {
               - auth: scram-sha-256
               - data-checksums
               - no-sync
+            \(bootstrapLines)
             postgresql:
               listen: 127.0.0.1:\(node.port)
               connect_address: 127.0.0.1:\(node.port)
@@ -87,6 +94,7 @@ public struct ClusterSettings: Sendable {
               - local all all scram-sha-256
               - host all all 127.0.0.1/32 scram-sha-256
               - host replication replicator 127.0.0.1/32 scram-sha-256
+            \(postgresLines)
             \(tagLines)
             """
     }
@@ -104,5 +112,6 @@ public struct ClusterSettings: Sendable {
         return variables
     }
 
-    private func quoted(_ text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }
+    /// As YAML.
+    public static func quoted(_ text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }
 }

@@ -9,8 +9,8 @@ extension BootstrapConfig {
         initdbOptions = CommandOption.read(
             reader, "initdb", tool: "initdb", forbidden: CommandOption.forbiddenForInitdb)
         pgHBA = reader.texts("pg_hba") ?? []
-        let newer = reader.text("post_bootstrap")
-        let older = reader.text("post_init")
+        let newer = reader.commandLine("post_bootstrap")
+        let older = reader.commandLine("post_init")
         postBootstrap = newer ?? older
         if let name = reader.text("method"), name != "initdb" { method = Self.method(reader, name) }
         if reader.value("users") != nil {
@@ -26,7 +26,7 @@ extension BootstrapConfig {
             return nil
         }
         let reader = parent.section(name)
-        guard let command = reader.requiredText("command") else { return nil }
+        guard reader.requiredText("command") != nil, let command = reader.commandLine("command") else { return nil }
         var method = Method(name: name, command: command)
         method.noParams = reader.bool("no_params") ?? false
         method.keepExistingRecoveryConf = reader.bool("keep_existing_recovery_conf") ?? false

@@ -21,8 +21,8 @@ extension PostgresSettings {
             reader, "rewind", tool: "pg_rewind", forbidden: CommandOption.forbiddenForRewind)
         basebackupOptions = CommandOption.read(
             reader, "basebackup", tool: "pg_basebackup", forbidden: CommandOption.forbiddenForBasebackup)
-        prePromote = reader.text("pre_promote")
-        beforeStop = reader.text("before_stop")
+        prePromote = reader.commandLine("pre_promote")
+        beforeStop = reader.commandLine("before_stop")
         pgCtlTimeout =
             reader.integer("pg_ctl_timeout", 1...86_400, in: .seconds).map { Int($0) } ?? defaults.pgCtlTimeout
         usePgRewind = reader.bool("use_pg_rewind") ?? false
@@ -46,7 +46,7 @@ extension PostgresSettings {
     }
 
     private mutating func readCallbacks(_ reader: SectionReader) {
-        for name in Self.callbackNames { callbacks[name] = reader.text(name) }
+        for name in Self.callbackNames { callbacks[name] = reader.commandLine(name) }
         reader.finish()
     }
 
@@ -56,7 +56,7 @@ extension PostgresSettings {
         createReplicaMethods = methods ?? legacy ?? createReplicaMethods
         for name in createReplicaMethods where name != "basebackup" {
             let section = reader.section(name)
-            var method = ReplicaMethod(name: name, command: section.text("command") ?? name)
+            var method = ReplicaMethod(name: name, command: section.commandLine("command") ?? name)
             method.noLeader = section.bool("no_leader") ?? false
             // `no_master` is what it was called before.
             method.noLeader = section.bool("no_master") ?? method.noLeader
@@ -101,6 +101,16 @@ extension PostgresSettings {
             let character = Character(Unicode.Scalar(byte))
             return byte < 0x80 && (character.isLetter || character.isNumber || "_.$".contains(character))
         }
+    }
+}
+
+extension SectionReader {
+    /// A command of the user's, split as a shell does; nothing expands it.
+    func commandLine(_ key: String) -> String? {
+        guard let line = text(key) else { return nil }
+        if ShellWords.split(line)?.isEmpty == false { return line }
+        wrong(key, .string(line), "must be a command line with its quotes closed")
+        return nil
     }
 }
 

@@ -3,6 +3,7 @@ import HACore
 import LibPQ
 import LocalConfiguration
 import Logging
+import NIOConcurrencyHelpers
 import PostgresControl
 
 extension EffectHandlers {
@@ -11,9 +12,15 @@ extension EffectHandlers {
         switch effect {
         case .raceInitialize:
             try await lock.raceInitialize(abandoned: latest.tree?.view.initialize == .abandoned)
-        case .initdb: try await initdb()
+        case .initdb:
+            if let method = settings.local.bootstrap.method {
+                try await runBootstrap(method)
+            } else {
+                try await initdb()
+            }
         case .finishBootstrap(let term): try await finish(term)
         case .cancelBootstrap:
+            bootstrapped.withLockedValue { $0 = nil }
             do {
                 if let path = try await server.layout.moveAside("failed") {
                     logger.warning("what the failed bootstrap made is now \(path)")
@@ -52,14 +59,30 @@ extension EffectHandlers {
 
     private func finish(_ term: Term) async throws(EffectFailure) {
         let local = settings.local.postgresql
+        let bootstrap = settings.local.bootstrap
         func user(_ account: LocalPostgresConfig.Account?) -> DatabaseUsers.User? {
             guard let account, let name = account.username else { return nil }
             return DatabaseUsers.User(name: name, password: account.password)
         }
+        let superuser = local.superuser.password == nil ? nil : user(local.superuser)
+        try await create(DatabaseUsers(superuser: superuser, replication: nil, rewind: nil))
+        if let line = bootstrap.postBootstrap { try await runPostBootstrap(line) }
+        let isSuperuser = local.rewind?.username == local.superuser.username
+        try await create(
+            DatabaseUsers(
+                superuser: nil, replication: user(local.replication), rewind: isSuperuser ? nil : user(local.rewind)))
+        if bootstrapped.withLockedValue({ $0 }) != nil { try await closeAfterBootstrap() }
+        await observer.invalidateDirectory()
+        guard case .ready(let control) = await server.inspector.inspect(server.dataDirectory) else {
+            throw EffectFailure("the new data directory cannot be read")
+        }
+        try await lock.write(lock.layout.initialize, Array(control.systemIdentifier.rawValue.utf8), as: term)
+        try await writeConfig(term)
+        logger.notice("initialized a new cluster", metadata: ["system_identifier": "\(control.systemIdentifier)"])
+    }
+
+    private func create(_ users: DatabaseUsers) async throws(EffectFailure) {
         do {
-            let users = DatabaseUsers(
-                superuser: local.superuser.password == nil ? nil : user(local.superuser),
-                replication: user(local.replication), rewind: user(local.rewind))
             try await PostgresConnection.use(
                 server.superuserConnection(applicationName: "Matriarch bootstrap"), deadline: .seconds(5)
             ) { connection throws(PostgresError) in
@@ -68,13 +91,6 @@ extension EffectHandlers {
         } catch {
             throw EffectFailure("creating the users: \(error)")
         }
-        await observer.invalidateDirectory()
-        guard case .ready(let control) = await server.inspector.inspect(server.dataDirectory) else {
-            throw EffectFailure("the new data directory cannot be read")
-        }
-        try await lock.write(lock.layout.initialize, Array(control.systemIdentifier.rawValue.utf8), as: term)
-        try await writeConfig(term)
-        logger.notice("initialized a new cluster", metadata: ["system_identifier": "\(control.systemIdentifier)"])
     }
 
     private func writeConfig(_ term: Term) async throws(EffectFailure) {

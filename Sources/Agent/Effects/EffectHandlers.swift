@@ -60,6 +60,8 @@ struct EffectHandlers: Sendable {
     let peers: PeerClient
     let settings: ClusterSettings
     let latest: Latest
+    /// What made the new cluster that is not finished yet; nil: initdb, or there is none.
+    let bootstrapped = NIOLockedValueBox<BootstrapConfig.Method?>(nil)
     /// Ends the process with a code; PostgreSQL stays as it is.
     let exit: @Sendable (Int32) -> Void
     let logger: Logger
@@ -99,8 +101,8 @@ struct EffectHandlers: Sendable {
             latest.peers = await peers.ask(others, vanished: vanished)
         case .raceInitialize, .initdb, .finishBootstrap, .cancelBootstrap, .claimInitialize, .writeConfig:
             try await bootstrap(effect)
-        case .start, .stop, .stopPlanned, .stopAtOnce, .promote, .checkpoint: try await run(effect)
-        case .readUpstream, .follow, .kick, .rewind, .clone: try await replicate(effect)
+        case .start, .stop, .stopPlanned, .stopAtOnce, .prePromote, .promote, .checkpoint: try await run(effect)
+        case .readUpstream, .follow, .kick, .rewind, .clone, .restore: try await replicate(effect)
         }
     }
 
@@ -115,12 +117,17 @@ struct EffectHandlers: Sendable {
             server.synchronous.withLockedValue {
                 $0 = SynchronousNames(startingAs: role, promised: promised, settings.policy)
             }
+            if role == .primary, let method = bootstrapped.withLockedValue({ $0 }) {
+                return try await startBootstrapped(by: method, epochZxid: zxid)
+            }
             try await server.start(as: role, following: followed(), epochZxid: zxid)
         case .stop:
+            await runBeforeStop()
             try await server.stop(fastFor: .seconds(60))
             await observer.invalidateDirectory()
         case .stopPlanned(let term): try await stopPlanned(term)
         case .stopAtOnce: try await server.stopAtOnce()
+        case .prePromote(let term): try await runPrePromote(term)
         case .promote(let term): try await promote(term)
         case .checkpoint:
             do { _ = try await monitor.execute("CHECKPOINT", deadline: .seconds(300)) } catch {
@@ -136,6 +143,7 @@ struct EffectHandlers: Sendable {
         do { _ = try await monitor.execute("CHECKPOINT", deadline: .seconds(60)) } catch {
             logger.warning("stopping without a checkpoint before: \(error)")
         }
+        await runBeforeStop()
         guard lock.guardian.leadership?.term == term else { throw EffectFailure("the lock is not held any more") }
         try await server.beginStop()
     }
@@ -194,7 +202,6 @@ struct EffectHandlers: Sendable {
 
     /// Whom the local standby was last pointed at, as its record names it now.
     func followed() -> Upstream? {
-        guard let following = latest.following else { return nil }
-        return latest.tree?.record(of: following.member).flatMap { server.upstream($0) }
+        latest.following?.member.flatMap { latest.tree?.record(of: $0) }.flatMap { server.upstream($0) }
     }
 }

@@ -11,7 +11,8 @@ extension EffectHandlers {
             let sql = local.sql, !sql.isInferred
         else { return false }
         // Whom a standby follows stands in the same file: without it, it would be cut off.
-        return !sql.inRecovery || followed() != nil
+        guard sql.inRecovery, let following = latest.following else { return !sql.inRecovery }
+        return following.member == nil || followed() != nil
     }
 
     /// Gives the running server what the cluster's document says of it now (contract/patroni.md 3.1): what can hold

@@ -15,7 +15,8 @@ extension EffectHandlers {
                 throw EffectFailure("\(error)")
             }
         case .rewind(let member): try await rewind(from: member)
-        case .clone(let member): try await clone(from: member)
+        case .clone(let member): try await createReplica(from: member)
+        case .restore: try await createReplica(from: nil)
         default: break
         }
     }
@@ -44,8 +45,9 @@ extension EffectHandlers {
         }
     }
 
-    private func follow(_ member: MemberID, _ term: Term) async throws(EffectFailure) {
-        let upstream = try await source(member)
+    private func follow(_ member: MemberID?, _ term: Term) async throws(EffectFailure) {
+        var upstream: Upstream?
+        if let member { upstream = try await source(member) }
         do {
             var parameters = await server.parameters()
             parameters = parameters.raised(to: try await server.inspector.controlData(server.dataDirectory))
@@ -60,25 +62,5 @@ extension EffectHandlers {
         } catch {
             throw EffectFailure("\(error)")
         }
-    }
-
-    private func clone(from member: MemberID) async throws(EffectFailure) {
-        let upstream = try await source(member)
-        let report: Cloner.Report
-        do {
-            report = try await Cloner(
-                installation: server.installation, dataDirectory: server.dataDirectory,
-                runner: try server.keeper.client(), output: server.keeper.runtime.toolOutput("pg_basebackup")
-            ).clone(
-                from: upstream, options: settings.postgres.basebackupOptions.map(ToolOption.init),
-                deadline: .seconds(24 * 3600), pause: .seconds(1))
-        } catch {
-            await observer.invalidateDirectory()
-            throw EffectFailure("\(error)")
-        }
-        await observer.invalidateDirectory()
-        latest.upstream = nil
-        logger.notice("replica has been created using basebackup from \(member)")
-        if let path = report.movedAside { logger.notice("the old data directory is kept as \(path)") }
     }
 }

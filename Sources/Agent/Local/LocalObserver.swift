@@ -39,6 +39,7 @@ actor LocalObserver {
 
         var local = LocalPostgres(directory: await look(keeper), process: process)
         local.ending = Self.ending(keeper)
+        local.wasFenced = keeper.fenced
         local.startedAt = keeper.startedAt
         local.promoteRequested = keeper.promoteRequested
         local.stopRequested = keeper.stopRequested

@@ -19,9 +19,11 @@ struct LocalServer: Sendable {
     let settings: ClusterSettings
     let keeper: KeeperLink
     let me: MemberID
+    let callbacks: Callbacks
     let logger: Logger
     /// Whom commits wait for; written with the other parameters.
     let synchronous = NIOLockedValueBox(SynchronousNames.unmanaged)
+    private let lastUpstreams = NIOLockedValueBox<[Upstream]>([])
 
     var dataDirectory: FilePath { config.dataDirectory }
     var layout: DataDirectoryLayout { DataDirectoryLayout(dataDirectory) }
@@ -31,7 +33,7 @@ struct LocalServer: Sendable {
 
     // MARK: How others are reached
 
-    private var passfilePath: FilePath { FilePath(settings.local.postgresql.pgpass) }
+    var passfilePath: FilePath { FilePath(settings.local.postgresql.pgpass) }
 
     /// The member as a source of WAL; nil when its record names no address.
     func upstream(_ record: MemberRecord, as account: LocalPostgresConfig.Account? = nil) -> Upstream? {
@@ -47,19 +49,38 @@ struct LocalServer: Sendable {
             options: options)
     }
 
-    /// Writes the passwords for `upstream` where libpq and PostgreSQL find them.
+    /// Writes the passwords for `upstream` where libpq and PostgreSQL find them. Those for the last few others stay: a
+    /// standby may stream from one member while the agent asks another.
     func writePassfile(for upstream: Upstream) async throws(PostgresControlError) {
         let local = settings.local.postgresql
+        let upstreams = lastUpstreams.withLockedValue { last in
+            last = [upstream] + last.filter { $0.host != upstream.host || $0.port != upstream.port }.prefix(7)
+            return last
+        }
         var entries: [Passfile.Entry] = []
-        for account in [local.replication, local.rewind ?? local.superuser] {
-            guard let user = account.username, let password = account.password,
-                !entries.contains(where: { $0.user == user })
-            else { continue }
-            entries.append(
-                Passfile.Entry(
-                    host: upstream.host, port: upstream.port, user: user, password: password))
+        for upstream in upstreams {
+            var users: Set<String> = []
+            for account in [local.replication, local.rewind ?? local.superuser] {
+                guard let user = account.username, let password = account.password, users.insert(user).inserted else {
+                    continue
+                }
+                entries.append(
+                    Passfile.Entry(host: upstream.host, port: upstream.port, user: user, password: password))
+            }
         }
         guard !entries.isEmpty else { return }
+        try await Passfile(path: passfilePath, entries: entries).write()
+    }
+
+    /// Writes the password of one account, for a command that connects to the local server.
+    func writePassfile(
+        for host: String, port: Int, _ account: LocalPostgresConfig.Account
+    ) async throws(PostgresControlError) {
+        guard let password = account.password else { return }
+        // libpq looks for `localhost` when it connects through the default socket.
+        let entries = [host, "localhost"].map {
+            Passfile.Entry(host: $0, port: port, user: account.username ?? "postgres", password: password)
+        }
         try await Passfile(path: passfilePath, entries: entries).write()
     }
 
@@ -136,15 +157,20 @@ struct LocalServer: Sendable {
                 try await StandbySignal.remove(in: dataDirectory)
             }
             try await writeConfiguration(as: role, following: upstream, parameters)
-            let command = StartCommand(installation: installation, config: config, parameters: parameters)
-            let pid = try await keeper.client().start(
-                as: role, epochZxid: epochZxid, dataDirectory: dataDirectory, arguments: command.arguments,
-                environment: command.environment)
-            logger.info("PostgreSQL started as \(role.rawValue)", metadata: ["pid": "\(pid)"])
+            try await launch(as: role, parameters, epochZxid: epochZxid)
             if role == .standby { try await keeper.client().kick(for: .seconds(1)) }
         } catch {
             throw EffectFailure("\(error)")
         }
+    }
+
+    /// Has the keeper start it with what the files say now.
+    func launch(as role: StartRole, _ parameters: ServerParameters, epochZxid: Int64) async throws {
+        let command = StartCommand(installation: installation, config: config, parameters: parameters)
+        let pid = try await keeper.client().start(
+            as: role, epochZxid: epochZxid, dataDirectory: dataDirectory, arguments: command.arguments,
+            environment: command.environment)
+        logger.info("PostgreSQL started as \(role.rawValue)", metadata: ["pid": "\(pid)"])
     }
 
     /// Stops the server: fast, then at once, each with its deadline; returns when nothing of it is left.
@@ -194,6 +220,7 @@ struct LocalServer: Sendable {
         guard descriptor >= 0 else { throw EffectFailure("PostgreSQL has ended") }
         defer { close(descriptor) }
         guard matriarch_pidfd_send_signal(descriptor, SIGHUP) == 0 else { throw EffectFailure("PostgreSQL has ended") }
+        callbacks.reloaded()
     }
 }
 

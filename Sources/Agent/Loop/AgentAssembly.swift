@@ -46,13 +46,14 @@ public struct AgentAssembly: Sendable {
             runtime: runtime, binary: binary, dataDirectory: FilePath(config.postgresql.dataDir), member: me,
             wakeup: wakeup, counts: counts, logger: logger)
         let postgres = settings.postgres
+        let callbacks = Callbacks(settings: settings, logger: logger)
         let server = LocalServer(
             installation: installation, majorVersion: try await installation.majorVersion(),
             config: ServerConfig(
                 dataDirectory: FilePath(config.postgresql.dataDir),
                 configDirectory: FilePath(config.postgresql.configDir),
                 baseName: postgres.configBaseName, customConf: postgres.customConf),
-            settings: settings, keeper: keeper, me: me, logger: logger)
+            settings: settings, keeper: keeper, me: me, callbacks: callbacks, logger: logger)
         let peers = PeerClient(client: http)
         let transactions = LockTransactions(layout: layout, me: me)
         let guardian = LeaseGuard(
@@ -113,7 +114,7 @@ public struct AgentAssembly: Sendable {
             cache: cache, board: board, logger: logger)
         let loop = AgentLoop(
             me: me, settings: settings, sessions: sessions, reader: reader, guardian: guardian, observer: observer,
-            runner: runner, latest: latest, publisher: publisher, wakeup: wakeup, counts: counts,
+            runner: runner, latest: latest, publisher: publisher, callbacks: callbacks, wakeup: wakeup, counts: counts,
             exit: exit, logger: logger)
         self.board = board
         actions = ClusterActions(
@@ -121,7 +122,9 @@ public struct AgentAssembly: Sendable {
             reloader: ConfigReloader(loader: loader, settings: settings, wakeup: wakeup, logger: logger))
         restAPI = { settings.local.restAPI }
         service = AgentService(
-            keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, publisher: publisher, exit: exit,
+            keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, publisher: publisher,
+            callbacks: callbacks,
+            exit: exit,
             logger: logger)
     }
 

@@ -16,6 +16,7 @@ actor AgentLoop {
     private let runner: EffectRunner
     private let latest: Latest
     private let publisher: Publisher
+    private let callbacks: Callbacks
     private let wakeup: Wakeup
     private let log: DecisionLog
     private let counts: EventCounts
@@ -33,7 +34,8 @@ actor AgentLoop {
 
     init(
         me: MemberID, settings: ClusterSettings, sessions: SessionOwner, reader: ClusterReader, guardian: LeaseGuard,
-        observer: LocalObserver, runner: EffectRunner, latest: Latest, publisher: Publisher, wakeup: Wakeup,
+        observer: LocalObserver, runner: EffectRunner, latest: Latest, publisher: Publisher, callbacks: Callbacks,
+        wakeup: Wakeup,
         counts: EventCounts, exit: @escaping @Sendable (Int32) -> Void, logger: Logger
     ) {
         self.exit = exit
@@ -46,6 +48,7 @@ actor AgentLoop {
         self.runner = runner
         self.latest = latest
         self.publisher = publisher
+        self.callbacks = callbacks
         self.wakeup = wakeup
         self.log = DecisionLog(logger: logger)
         self.counts = counts
@@ -89,6 +92,7 @@ actor AgentLoop {
         memory = decision.memory
         log.note(decision, view)
         counts.note(decision)
+        callbacks.look(view, decision.memory)
         runner.begin(decision)
         if decision.effects.isEmpty { runner.configure() }
         await publisher.publish(view, decision, tree: latest.tree, treeIsKnown: treeIsKnown)

@@ -9,12 +9,15 @@ public struct AgentService: Service {
     let guardian: LeaseGuard
     let loop: AgentLoop
     let publisher: Publisher
+    let callbacks: Callbacks
     /// Ends the process with a code; the session and PostgreSQL stay as they are.
     let exit: @Sendable (Int32) -> Void
     let logger: Logger
 
     /// Stopping, releasing and what they wait for, together.
     private static let patience = Duration.seconds(180)
+    /// For the last callback, `on_stop`, when all else is over.
+    private static let callbackPatience = Duration.seconds(10)
 
     public func run() async throws {
         let (unattached, attached) = AsyncStream.makeStream(of: Void.self)
@@ -43,6 +46,7 @@ public struct AgentService: Service {
         keeping.cancel()
         keeper.close()
         await keeping.value
+        await callbacks.end(within: Self.callbackPatience)
     }
 
     /// Uses the session only once nobody else of this member can: the keeper has killed whom it knew, and whoever it did

@@ -77,6 +77,8 @@ final class ClusterSettings: Sendable {
         var policy = ClusterPolicy()
         policy.loopWait = .seconds(values.loopWait)
         policy.retryTimeout = .seconds(values.retryTimeout)
+        policy.ttl = .seconds(values.ttl)
+        policy.asksBeforePromotion = postgres.prePromote != nil
         policy.maximumLagOnFailover = UInt64(clamping: values.maximumLagOnFailover)
         policy.checkTimeline = values.checkTimeline
         policy.primaryStartTimeout = .seconds(values.primaryStartTimeout)
@@ -89,8 +91,13 @@ final class ClusterSettings: Sendable {
         policy.useRewind = postgres.usePgRewind
         policy.cloneOnRewindFailure = postgres.removeDataDirectoryOnRewindFailure
         policy.cloneOnDivergence = postgres.removeDataDirectoryOnDivergedTimelines
-        policy.mayBootstrap = local.bootstrap.dcs != nil || !local.bootstrap.initdbOptions.isEmpty
+        policy.mayBootstrap =
+            local.bootstrap.dcs != nil || !local.bootstrap.initdbOptions.isEmpty || local.bootstrap.method != nil
+        policy.hasBootstrapCommand = local.bootstrap.method != nil
+        policy.restoresWithoutLeader = postgres.replicaMethods.contains(where: \.noLeader)
         policy.nofailover = tags.nofailover
+        policy.replicatefrom = tags.replicatefrom.map { MemberID($0) }
+        policy.nostream = tags.nostream
         policy.failoverPriority = tags.failoverPriority
         return policy
     }

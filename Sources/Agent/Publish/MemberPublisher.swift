@@ -10,9 +10,12 @@ struct LocalDescription: Hashable {
     var state: MemberState
     var role: MemberRole
 
-    init(_ local: LocalPostgres, running: Effect?, memory: DecisionMemory, wasPrimary: Bool) {
+    /// - Parameter byCommand: a command of the user's makes a new cluster, not initdb.
+    init(
+        _ local: LocalPostgres, running: Effect?, memory: DecisionMemory, wasPrimary: Bool, byCommand: Bool = false
+    ) {
         role = Self.role(local, memory, wasPrimary)
-        state = Self.state(local, running, memory)
+        state = Self.state(local, running, memory, byCommand)
     }
 
     private static func role(_ local: LocalPostgres, _ memory: DecisionMemory, _ wasPrimary: Bool) -> MemberRole {
@@ -27,22 +30,28 @@ struct LocalDescription: Hashable {
         return wasPrimary && !local.isRunning ? .demoted : .replica
     }
 
-    private static func state(_ local: LocalPostgres, _ running: Effect?, _ memory: DecisionMemory) -> MemberState {
+    private static func state(
+        _ local: LocalPostgres, _ running: Effect?, _ memory: DecisionMemory, _ byCommand: Bool
+    ) -> MemberState {
         switch running {
-        case .initdb, .raceInitialize: return .initializing
-        case .clone: return .creatingReplica
+        case .initdb, .raceInitialize: return byCommand ? .customBootstrap : .initializing
+        case .clone, .restore: return .creatingReplica
         case .stop, .stepDown: if local.isRunning { return .stopping }
         default: break
         }
         switch local.process {
         case .running:
             if memory.steppingDown || local.stopRequested { return .stopping }
-            if memory.bootstrap != nil { return .initializing }
+            if memory.bootstrap != nil { return byCommand ? .startingAfterBootstrap : .initializing }
             return local.sql == nil ? .starting : .running
         case .unkept: return .starting
         case .remains: return .crashed
         case .absent:
-            if memory.bootstrap != nil { return .initializing }
+            switch memory.bootstrap {
+            case .failed: return byCommand ? .customBootstrapFailed : .initdbFailed
+            case .won, .created: return byCommand ? .customBootstrap : .initializing
+            case nil: break
+            }
             if memory.retries["start"] != nil { return .startFailed }
             if case .crashed = local.ending { return .crashed }
             return .stopped

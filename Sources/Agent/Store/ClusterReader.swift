@@ -223,7 +223,9 @@ extension MemberView {
             isPrimary: record.role == .primary && record.state == .running,
             isRunning: record.state == .running, nofailover: record.tags.nofailover, clonefrom: record.tags.clonefrom,
             nosync: record.tags.nosync, syncPriority: record.tags.syncPriority,
-            failoverPriority: record.tags.failoverPriority, timeline: record.timeline, position: record.walPosition,
+            failoverPriority: record.tags.failoverPriority,
+            replicatefrom: record.tags.replicatefrom.map { MemberID($0) }, nostream: record.tags.nostream,
+            timeline: record.timeline, position: record.walPosition,
             checkpointPending: record.checkpointAfterPromote == false,
             kept: record.matriarch?.keeper == .attached)
     }

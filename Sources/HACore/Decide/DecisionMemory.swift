@@ -28,6 +28,8 @@ public struct DecisionMemory: Hashable, Sendable {
     }
 
     public var bootstrap: BootstrapPhase?
+    /// When initdb, or the command in its place, was done.
+    public var createdAt: Instant?
     /// Since when the tree was read without a leader, and the version of `epoch` it was read with.
     public var absentSince: Instant?
     public var absentEpochVersion: Int64?
@@ -39,6 +41,10 @@ public struct DecisionMemory: Hashable, Sendable {
     public var crashes: [Instant] = []
     /// When the agent gave the lock away or stepped down: it leaves the race to others for a moment.
     public var stoodBackAt: Instant?
+    /// The term in which the user's script agreed to a promotion.
+    public var agreedTerm: Term?
+    /// When it last did not: for `ttl` from then on this member leaves the race to others.
+    public var refusedAt: Instant?
     public var steppingDown = false
     /// Since when a postmaster runs here that no keeper watches.
     public var unkeptSince: Instant?
@@ -74,6 +80,12 @@ public struct DecisionMemory: Hashable, Sendable {
             if crashes.count > 16 { crashes.removeFirst() }
         }
         if !view.local.isRunning { steppingDown = false }
+        // Recovery to a target in the past does not succeed at the second try either.
+        if bootstrap == .created, view.policy.hasBootstrapCommand, view.local.process == .absent,
+            case .crashed(let at) = view.local.ending, let createdAt, at >= createdAt, !view.local.wasFenced
+        {
+            bootstrap = .failed
+        }
         unkeptSince = view.local.isUnkept ? unkeptSince ?? view.now : nil
         if view.local.sql?.streaming == true || !view.local.isRunning { kicks = 0 }
         if let leadership = view.leadership, view.local.sql?.inRecovery == false, view.local.isRunning {
@@ -144,7 +156,9 @@ public struct DecisionMemory: Hashable, Sendable {
         }
         switch (finished.effect, finished.outcome) {
         case (.raceInitialize, .done): bootstrap = .won
-        case (.initdb, .done): bootstrap = .created
+        case (.initdb, .done):
+            bootstrap = .created
+            createdAt = finished.at
         case (.finishBootstrap, .done), (.cancelBootstrap, .done): bootstrap = nil
         case (.initdb, .failed), (.finishBootstrap, .failed): bootstrap = .failed
         case (.start(as: .primary, _), .failed) where bootstrap != nil: bootstrap = .failed
@@ -161,6 +175,8 @@ public struct DecisionMemory: Hashable, Sendable {
             synchronousSetAt = finished.at
             commitsWoken = false
         case (.wakeCommits, .done): commitsWoken = true
+        case (.prePromote(let term), .done): agreedTerm = term
+        case (.prePromote, .failed): refusedAt = finished.at
         case (.stopAtOnce, .done): quitAt = finished.at
         case (.kick, .done):
             kicks += 1

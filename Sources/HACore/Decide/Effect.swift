@@ -11,7 +11,7 @@ public enum Effect: Hashable, Sendable {
     case prepareTree(aboveVersion: Int64)
     /// Create `initialize` empty and the local marker: the winner makes the cluster (contract 4.2; rulings, Lock 11).
     case raceInitialize
-    /// initdb beside the data directory, then a rename.
+    /// initdb beside the data directory, then a rename; or a command of the user's.
     case initdb
     /// Users, then the system identifier into `initialize`, `config`, and the marker away.
     case finishBootstrap(Term)
@@ -52,6 +52,8 @@ public enum Effect: Hashable, Sendable {
     case wakeCommits
     /// Take an operator's request of this version back: `{}` into `failover`.
     case clearRequest(version: Int64, Term)
+    /// Run the user's `pre_promote` while the lock is held.
+    case prePromote(Term)
     case promote(Term)
     /// Checkpoint after a promotion, so that others may rewind from here.
     case checkpoint(Term)
@@ -59,12 +61,14 @@ public enum Effect: Hashable, Sendable {
     case askPeers
     /// Ask the leader for its timeline and history.
     case readUpstream(MemberID, Term)
-    /// Point the standby at the leader; it must not be ahead of the leader's fork.
-    case follow(MemberID, Term)
+    /// Point the standby at a member, nil for nobody, in a term; it must not be ahead of the leader's fork.
+    case follow(MemberID?, Term)
     /// Wake the startup process, which sleeps up to 5 s between tries to connect (postgres.md 1, 6).
     case kick
     case rewind(from: MemberID)
     case clone(from: MemberID)
+    /// Make a replica by a command of the user's that needs no leader.
+    case restore
 
     /// A short stable name for logs and memory.
     public var name: String {
@@ -94,6 +98,7 @@ public enum Effect: Hashable, Sendable {
         case .writeSync: "write-sync"
         case .setSynchronous: "set-synchronous"
         case .wakeCommits: "wake-commits"
+        case .prePromote: "pre-promote"
         case .promote: "promote"
         case .checkpoint: "checkpoint"
         case .askPeers: "ask-peers"
@@ -102,6 +107,7 @@ public enum Effect: Hashable, Sendable {
         case .kick: "kick"
         case .rewind: "rewind"
         case .clone: "clone"
+        case .restore: "restore"
         }
     }
 }

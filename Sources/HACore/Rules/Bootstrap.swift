@@ -48,12 +48,15 @@ let bootstrapRules: [Rule] = [
         guard s.memory.bootstrap == .created, let leadership = s.leadership, s.local.process == .running(as: .primary)
         else { return nil }
         guard s.local.sql?.inRecovery == false else {
-            return Conclusion("waiting for the new cluster to accept connections", recheckAfter: s.startingPause)
+            let what =
+                s.policy.hasBootstrapCommand
+                ? "end of recovery after bootstrap" : "the new cluster to accept connections"
+            return Conclusion("waiting for " + what, recheckAfter: s.startingPause)
         }
         return Conclusion("running post_bootstrap", .finishBootstrap(leadership.term))
     },
     Rule("bootstrap.race", "No data anywhere, no leader, nobody else at it: race for `initialize`.") { s in
-        guard s.memory.bootstrap == nil, s.local.directory == .empty, case .nobody = s.holder,
+        guard s.memory.bootstrap == nil, s.hasNoData, case .nobody = s.holder,
             s.store?.initialize == .absent || s.store?.initialize == .abandoned, s.policy.mayBootstrap,
             !s.policy.nofailover, s.ready("race-initialize"),
             // Where PostgreSQL runs there is data: that member writes `initialize` itself.
@@ -61,13 +64,29 @@ let bootstrapRules: [Rule] = [
         else { return nil }
         return Conclusion("racing to initialize a new cluster", .raceInitialize, recheckAfter: .milliseconds(200))
     },
+    Rule("bootstrap.restore", "A command of the user's makes a replica of an existing cluster that has no leader.") {
+        s in
+        guard s.memory.bootstrap == nil, s.hasNoData, case .nobody = s.holder, s.policy.restoresWithoutLeader,
+            case .done = s.store?.initialize, s.ready("restore")
+        else { return nil }
+        return Conclusion("trying to bootstrap (without leader)", .restore, recheckAfter: .milliseconds(200))
+    },
     Rule("bootstrap.wait", "Somebody else makes the cluster, or a leader has to come first.") { s in
-        guard s.memory.bootstrap == nil, s.local.directory == .empty, case .nobody = s.holder else { return nil }
+        guard s.memory.bootstrap == nil, s.hasNoData, case .nobody = s.holder else { return nil }
         return Conclusion("waiting for leader to bootstrap", recheckAfter: .seconds(1))
     },
 ]
 
 extension Situation {
+    /// Nothing is here, or what a copy that was cut off has left.
+    fileprivate var hasNoData: Bool {
+        switch local.directory {
+        case .empty: true
+        case .unfinished(_, .clone): local.process == .absent
+        case .unfinished, .ready, .unusable: false
+        }
+    }
+
     /// What says that the cluster which this member makes is not the cluster.
     fileprivate var otherCluster: String? {
         if let leader = otherLeader { return "\(leader.member) leads already" }

@@ -8,6 +8,14 @@ let candidacyRules: [Rule] = [
         return Conclusion(
             "waiting for another member to take over", recheckAfter: Situation.standBack - (s.view.now - at))
     },
+    Rule("candidate.refused", "A member whose pre_promote script said no leaves the race to the others for `ttl`.") {
+        s in
+        guard case .nobody = s.holder, s.local.isRunning, let at = s.memory.refusedAt else { return nil }
+        let left = s.policy.ttl - (s.view.now - at)
+        guard left > .zero else { return nil }
+        return Conclusion(
+            "not healthy enough for leader race: the pre-promote script failed less than ttl ago", recheckAfter: left)
+    },
     Rule("candidate.start", "No leader and PostgreSQL is down: it starts as a standby, to take part in the race.") {
         s in
         guard case .nobody = s.holder, s.local.process == .absent, s.local.control != nil else { return nil }

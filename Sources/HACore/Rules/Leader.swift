@@ -120,12 +120,29 @@ private let roleRules: [Rule] = [
         guard s.isLeading else { return nil }
         return Conclusion("no action. I am (\(s.view.me)), the leader with the lock")
     },
+    Rule("leader.refused", "The pre_promote script said no in this term: the lock goes to another member.") { s in
+        guard let leadership = s.leadership, s.isAwaitingPromotion, let at = s.memory.refusedAt,
+            at >= leadership.provedAt
+        else { return nil }
+        return Conclusion(
+            "Promotion cancelled because the pre-promote script failed", .release(leadership.term),
+            recheckAfter: .milliseconds(200))
+    },
+    Rule("leader.pre-promote", "The user's pre_promote script has to agree, while the lock is held and renewed.") { s in
+        guard let leadership = s.leadership, s.isAwaitingPromotion, s.policy.asksBeforePromotion,
+            s.memory.agreedTerm != leadership.term, s.ready("pre-promote"), s.leaseSuffices
+        else { return nil }
+        return Conclusion("running the pre-promote script", .prePromote(leadership.term))
+    },
     Rule("leader.promote", "The lock is ours and PostgreSQL is a standby: promote it, after asking everybody.") { s in
         guard let leadership = s.leadership, s.local.process == .running(as: .standby), !s.local.promoteRequested else {
             return nil
         }
         guard s.local.sql != nil else {
             return Conclusion("waiting for the standby to accept connections", recheckAfter: s.startingPause)
+        }
+        guard !s.policy.asksBeforePromotion || s.memory.agreedTerm == leadership.term else {
+            return Conclusion("waiting to run the pre-promote script again", recheckAfter: .milliseconds(200))
         }
         guard s.ready("promote") else {
             return Conclusion(
@@ -148,6 +165,11 @@ extension Situation {
         guard local.ending == .neverStarted, memory.ledTerm == leadership.term, local.control?.state == .inProduction
         else { return nil }
         return memory.lastLedAt
+    }
+
+    /// A standby that answers, and that nobody has asked to promote.
+    fileprivate var isAwaitingPromotion: Bool {
+        local.process == .running(as: .standby) && !local.promoteRequested && local.sql?.inRecovery == true
     }
 
     /// The lock is proved ours and the server here is out of recovery.

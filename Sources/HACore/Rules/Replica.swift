@@ -97,16 +97,20 @@ let replicaRules: [Rule] = [
             return Conclusion("starting read-only to find the end of own WAL", .start(as: .standby, term: nil))
         }
         return Conclusion(
-            "starting as a secondary of \(leader.member)", .follow(leader.member, leader.term),
+            "starting as a secondary of \(leader.member)", .follow(s.source(under: leader), leader.term),
             .start(as: .standby, term: nil))
     },
     Rule("replica.retarget", "The standby does not follow this leader in this term yet: also before it is consistent.")
     {
         s in
         guard let leader = s.otherLeader, s.local.isRunning,
-            s.view.following != Following(member: leader.member, term: leader.term), s.ready("follow")
+            s.view.following != Following(member: s.source(under: leader), term: leader.term), s.ready("follow")
         else { return nil }
-        return Conclusion("following new leader \(leader.member)", .follow(leader.member, leader.term))
+        guard let source = s.source(under: leader) else {
+            return Conclusion("reading WAL from the archive alone", .follow(nil, leader.term))
+        }
+        let what = source == leader.member ? "new leader \(source)" : "\(source), as replicatefrom says"
+        return Conclusion("following " + what, .follow(source, leader.term))
     },
     Rule("replica.starting", "The standby does not answer yet.") { s in
         guard s.otherLeader != nil, s.local.isRunning, s.local.sql == nil else { return nil }
@@ -114,12 +118,14 @@ let replicaRules: [Rule] = [
     },
     Rule("replica.kick", "A standby that does not stream is woken from its sleep between tries, ever more rarely.") {
         s in
-        guard let leader = s.otherLeader, s.local.isRunning, let sql = s.local.sql, !sql.streaming else { return nil }
+        guard let leader = s.otherLeader, let source = s.source(under: leader), s.local.isRunning,
+            let sql = s.local.sql, !sql.streaming
+        else { return nil }
         let pause = Duration.milliseconds(min(10_000, 50 << min(s.memory.kicks, 8)))
         if let at = s.memory.kickedAt, s.memory.kicks > 0, s.view.now - at < pause {
-            return Conclusion("not streaming from \(leader.member) yet", recheckAfter: pause - (s.view.now - at))
+            return Conclusion("not streaming from \(source) yet", recheckAfter: pause - (s.view.now - at))
         }
-        return Conclusion("not streaming from \(leader.member) yet", .kick, recheckAfter: pause)
+        return Conclusion("not streaming from \(source) yet", .kick, recheckAfter: pause)
     },
     Rule("replica.follow", "A standby of the leader: the steady state.") { s in
         guard let leader = s.otherLeader, s.local.isRunning else { return nil }
@@ -166,14 +172,9 @@ extension Situation {
 
     /// A clone of a member that offers itself, else of the leader; the directory that is here is moved aside, not deleted.
     func clone(from leader: StoreView.Leader, because reason: String) -> Conclusion {
-        // A copy of what has itself not come over to the leader's timeline would have to be made again.
-        let timeline = store?.members[leader.member]?.timeline
-        let offering = others.first {
-            $0.view.clonefrom && $0.view.isRunning && $0.name != leader.member
-                && (timeline == nil || $0.view.timeline == timeline)
-        }
-        let source = offering?.name ?? leader.member
-        guard offering != nil || store?.members[leader.member]?.isPrimary == true else {
+        let offer = cloneOffer(under: leader)
+        let source = offer ?? leader.member
+        guard offer != nil || store?.members[leader.member]?.isPrimary == true else {
             return Conclusion("waiting for leader to bootstrap", recheckAfter: .seconds(1))
         }
         guard ready("clone") else {

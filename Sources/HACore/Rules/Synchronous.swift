@@ -144,7 +144,7 @@ extension Situation {
     /// The best standbys, as many as are wanted; who is synchronous already stays so among equals.
     private func pick(_ senders: [SQLStatus.Sender]) -> Set<MemberID> {
         let eligible = others.compactMap { other -> (name: MemberID, view: MemberView, sender: SQLStatus.Sender)? in
-            guard other.view.isRunning, !other.view.nosync,
+            guard other.view.isRunning, !other.view.nosync, !isCascading(other.view),
                 let sender = senders.first(where: { $0.isStreaming && other.name.isSame(as: MemberID($0.name)) })
             else { return nil }
             return (other.name, other.view, sender)

@@ -2,6 +2,7 @@
 public struct ClusterPolicy: Hashable, Sendable {
     public var loopWait: Duration = .seconds(10)
     public var retryTimeout: Duration = .seconds(10)
+    public var ttl: Duration = .seconds(30)
     /// Bytes behind the last known leader position beyond which a standby does not race.
     public var maximumLagOnFailover: UInt64 = 1_048_576
     public var checkTimeline = false
@@ -21,9 +22,19 @@ public struct ClusterPolicy: Hashable, Sendable {
     public var cloneOnDivergence = false
     /// The local configuration has a `bootstrap` section.
     public var mayBootstrap = true
+    /// A command of the user's makes the cluster, not initdb.
+    public var hasBootstrapCommand = false
+    /// A command of the user's makes a replica without a leader (`no_leader`).
+    public var restoresWithoutLeader = false
     /// Own tag: never leads.
     public var nofailover = false
     public var failoverPriority = 1
+    /// Own tag: the member to stream from in place of the leader.
+    public var replicatefrom: MemberID?
+    /// Own tag: replays from the archive alone.
+    public var nostream = false
+    /// A script of the user's has to agree before a promotion (`pre_promote`).
+    public var asksBeforePromotion = false
 
     public init() {}
 }

@@ -155,10 +155,11 @@ public struct ClusterView: Hashable, Sendable {
 
 /// The upstream a standby was configured with.
 public struct Following: Hashable, Sendable {
-    public var member: MemberID
+    /// Nil: nobody.
+    public var member: MemberID?
     public var term: Term
 
-    public init(member: MemberID, term: Term) {
+    public init(member: MemberID?, term: Term) {
         self.member = member
         self.term = term
     }

@@ -67,6 +67,8 @@ public struct LocalPostgres: Hashable, Sendable {
     public var directory: DataDirectory
     public var process: Process
     public var ending: Ending
+    /// The keeper ended the last postmaster by a fence.
+    public var wasFenced = false
     /// When the present postmaster was started.
     public var startedAt: Instant?
     /// A promotion was asked for (from the fork of the child that creates the promote file on): counts as writable.

@@ -141,6 +141,10 @@ public struct MemberView: Hashable, Sendable {
     public var nosync: Bool
     public var syncPriority: Int
     public var failoverPriority: Int
+    /// The member that it streams from in place of the leader.
+    public var replicatefrom: MemberID?
+    /// It replays from the archive alone.
+    public var nostream: Bool
     public var timeline: Timeline?
     public var position: LSN?
     /// A promoted leader has not yet checkpointed: nobody may rewind from it (contract 4.12).
@@ -151,7 +155,7 @@ public struct MemberView: Hashable, Sendable {
     public init(
         session: Int64, reachable: Bool = true, isPrimary: Bool = false, isRunning: Bool = true,
         nofailover: Bool = false, clonefrom: Bool = false, nosync: Bool = false, syncPriority: Int = 1,
-        failoverPriority: Int = 1, timeline: Timeline? = nil,
+        failoverPriority: Int = 1, replicatefrom: MemberID? = nil, nostream: Bool = false, timeline: Timeline? = nil,
         position: LSN? = nil, checkpointPending: Bool = false, kept: Bool = true
     ) {
         self.session = session
@@ -163,6 +167,8 @@ public struct MemberView: Hashable, Sendable {
         self.nosync = nosync
         self.syncPriority = syncPriority
         self.failoverPriority = failoverPriority
+        self.replicatefrom = replicatefrom
+        self.nostream = nostream
         self.timeline = timeline
         self.position = position
         self.checkpointPending = checkpointPending

@@ -27,6 +27,10 @@ public struct Bootstrapper: Sendable {
         options: [ToolOption], superuser: String?, password: Secret?, deadline: Duration
     ) async throws(PostgresControlError) {
         let target = try await Disk.run { [layout] () throws(PostgresControlError) -> FilePath in
+            if let marker = try UnfinishedMarker.read(for: layout.dataDirectory), UnfinishedMarker.isOfClone(marker) {
+                try layout.removeContents()
+                try UnfinishedMarker.remove(for: layout.dataDirectory)
+            }
             guard try layout.isEmpty else {
                 throw PostgresControlError(
                     .wrongState, "\(layout.dataDirectory.string) is not empty", outcome: .didNotHappen)

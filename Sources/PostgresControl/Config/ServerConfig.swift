@@ -79,11 +79,12 @@ public struct ServerConfig: Hashable, Sendable {
     /// - Parameters:
     ///   - hostBasedAccess: pg_hba.conf's lines; nil leaves the file as it is. So does `hba_file` set elsewhere.
     ///   - userNameMap: the same for pg_ident.conf.
+    ///   - keepsCopies: what is written is to last.
     /// - Returns: the files that were written: the server has to reload, if any.
     /// - Throws: `.file`.
     public func write(
         _ parameters: ServerParameters, recovery: RecoverySettings?, hostBasedAccess: [String]? = nil,
-        userNameMap: [String]? = nil
+        userNameMap: [String]? = nil, keepsCopies: Bool = true
     ) async throws(PostgresControlError) -> Set<File> {
         try await Disk.run { () throws(PostgresControlError) in
             let mode = try fileMode()
@@ -103,7 +104,7 @@ public struct ServerConfig: Hashable, Sendable {
             {
                 written.insert(.userNameMap)
             }
-            try saveCopies(mode)
+            if keepsCopies { try saveCopies(mode) }
             return written
         }
     }
@@ -144,6 +145,24 @@ public struct ServerConfig: Hashable, Sendable {
 
     // MARK: Copies
 
+    /// After a command of the user's made the data directory: its files are there and have copies, so that the first
+    /// start may let the superuser in without its password, which nobody here knows yet.
+    public func keepForBootstrap() async throws(PostgresControlError) {
+        try await Disk.run { () throws(PostgresControlError) in
+            try restoreMissing()
+            try saveCopies(try fileMode())
+        }
+    }
+
+    /// Takes back pg_hba.conf as it was before the first start.
+    public func restoreHostBasedAccess() async throws(PostgresControlError) {
+        try await Disk.run { () throws(PostgresControlError) in
+            guard AtomicFile.exists(copy(of: hbaFile)) else { return }
+            try AtomicFile.remove(hbaFile)
+            try restoreMissing()
+        }
+    }
+
     private var copied: [FilePath] { [configFile, baseFile, hbaFile, identFile] }
 
     private func copy(of file: FilePath) -> FilePath {
@@ -182,6 +201,17 @@ public struct ServerConfig: Hashable, Sendable {
         var status = stat()
         guard stat(dataDirectory.string, &status) == 0 else { throw AtomicFile.failure("stat", dataDirectory) }
         return status.st_mode & 0o040 == 0 ? 0o600 : 0o640
+    }
+}
+
+/// The file that makes a server recover to its target before it becomes a primary.
+public enum RecoverySignal {
+    /// Puts it there or takes it away.
+    public static func set(_ isWanted: Bool, in dataDirectory: FilePath) async throws(PostgresControlError) {
+        try await Disk.run { () throws(PostgresControlError) in
+            let path = dataDirectory.appending("recovery.signal")
+            if isWanted { try AtomicFile.update("", at: path, mode: 0o600) } else { try AtomicFile.remove(path) }
+        }
     }
 }
 

@@ -27,6 +27,13 @@ public struct ServerParameters: Hashable, Sendable {
         return copy
     }
 
+    /// With another value for one of them; nil takes it out.
+    public func with(_ name: String, _ value: String?) -> ServerParameters {
+        var copy = self
+        copy.values[name] = value
+        return copy
+    }
+
     /// What the archiver would run; nil when there is none.
     public var archiveCommand: String? {
         let mode = values["archive_mode"] ?? ""

@@ -73,7 +73,8 @@ public struct DataDirectoryInspector: Sendable {
         guard let entries = try AtomicFile.entries(directory), !entries.isEmpty else { return .empty }
         if let marker = try UnfinishedMarker.read(for: directory) {
             if UnfinishedMarker.isOfRewind(marker) { return .unfinished(marker, .rewind) }
-            return .unfinished(marker, UnfinishedMarker.isOfClone(marker) ? .clone : .unknown)
+            let isCopy = UnfinishedMarker.isOfClone(marker) || UnfinishedMarker.isOfRestore(marker)
+            return .unfinished(marker, isCopy ? .clone : .unknown)
         }
         guard let text = try AtomicFile.read(directory.appending("PG_VERSION")) else {
             return .unusable("\(directory.string) has no PG_VERSION: it is not a data directory")

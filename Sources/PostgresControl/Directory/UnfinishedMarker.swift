@@ -3,7 +3,7 @@ public import SystemPackage
 /// The file `<data_dir>.matriarch` beside a data directory in which an operation is at work that must not be cut off.
 /// Nothing may be started from the directory while it exists.
 public struct UnfinishedMarker: Hashable, Sendable {
-    /// `rewind` or `clone`.
+    /// `rewind`, `clone` or `restore`.
     public let operation: String
     /// Where the data comes from; holds no secret.
     public let source: String
@@ -25,6 +25,8 @@ public struct UnfinishedMarker: Hashable, Sendable {
     static func isOfRewind(_ line: String) -> Bool { line.contains("\"version\":2,\"operation\":\"rewind\"") }
 
     static func isOfClone(_ line: String) -> Bool { line.contains("\"operation\":\"clone\"") }
+
+    static func isOfRestore(_ line: String) -> Bool { line.contains("\"operation\":\"restore\"") }
 
     /// On disk, folder included, before this returns. Blocks.
     func write(for dataDirectory: FilePath) throws(PostgresControlError) {

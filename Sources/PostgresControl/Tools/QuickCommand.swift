@@ -46,7 +46,7 @@ enum QuickCommand {
 }
 
 extension ChildEnvironment {
-    fileprivate var forSubprocess: Environment {
+    var forSubprocess: Environment {
         .custom(Dictionary(uniqueKeysWithValues: variables.map { (Environment.Key(stringLiteral: $0.key), $0.value) }))
     }
 }

@@ -50,6 +50,8 @@ struct ToolRun: Sendable {
     let environment: ChildEnvironment
     /// The file for the output; overwritten by each run.
     let output: FilePath
+    /// PostgreSQL's programs speak English; nil leaves a command of the user's its own language.
+    var locale: String? = "C"
 
     struct Result: Sendable {
         let status: Int32
@@ -60,7 +62,8 @@ struct ToolRun: Sendable {
     func run(
         _ arguments: [String], passfile: FilePath? = nil, deadline: Duration
     ) async throws(PostgresControlError) -> Result {
-        var more = ["LC_ALL": "C"]
+        var more: [String: String] = [:]
+        more["LC_ALL"] = locale
         if let passfile { more["PGPASSFILE"] = passfile.string }
         let variables = environment.adding(more).variables
         let status: Int32

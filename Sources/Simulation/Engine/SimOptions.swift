@@ -151,5 +151,7 @@ public struct SimOptions: Sendable {
         policy.synchronous = dice.chance(40)
         policy.synchronousStrict = policy.synchronous && dice.chance(60)
         policy.synchronousCount = dice.pick([1, 1, 2])
+        policy.ttl = .nanoseconds(sessionTimeout)
+        policy.asksBeforePromotion = seed % 16 == 7
     }
 }

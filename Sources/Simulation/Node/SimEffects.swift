@@ -96,6 +96,7 @@ extension SimAgent {
             node.postgres.synchronous = SynchronousNames(
                 startingAs: role, promised: store?.sync.standbys ?? [], policy)
             askKeeper({ $0.start(role) }) { done(Self.outcome($0)) }
+        case .prePromote(let term): prePromote(term, done)
         case .promote(let term): promote(term, done)
         case .checkpoint:
             world.after(world.dice.milliseconds(20, 300)) { [self] in
@@ -107,7 +108,7 @@ extension SimAgent {
         case .askPeers: askPeers(done)
         case .readUpstream(let member, let term): readUpstream(member, term, done)
         case .follow(let member, let term):
-            node.postgres.upstream = world.index(of: member)
+            node.postgres.upstream = member.flatMap { world.index(of: $0) }
             following = Following(member: member, term: term)
             world.after(millisecond) { [self] in network { done(.done) } }
         case .kick:
@@ -115,6 +116,7 @@ extension SimAgent {
             network { done(.done) }
         case .rewind(let member): rewind(from: member, done)
         case .clone(let member): clone(from: member, done)
+        case .restore: done(.failed("no simulated member has a backup"))
         }
     }
 
@@ -133,6 +135,16 @@ extension SimAgent {
         if node.postgres.phase == .absent { return done(.done) }
         if now >= deadline { return done(.failed("PostgreSQL does not stop")) }
         world.after(20 * millisecond) { [self] in timer { [self] in awaitStop(until: deadline, done) } }
+    }
+
+    /// The user's script takes its time, and says no now and then.
+    private func prePromote(_ term: Term, _ done: @escaping Completion) {
+        world.after(world.dice.milliseconds(50, 1500)) { [self] in
+            network { [self] in
+                guard renewals.leadership?.term == term else { return done(.unknown("lost leader before promote")) }
+                done(world.dice.chance(30) ? .failed("the script said no") : .done)
+            }
+        }
     }
 
     // MARK: Other members
