@@ -74,10 +74,13 @@ import Testing
         #expect(replica.timeline == Timeline(1))
     }
 
-    @Test func rejectedConfigurationIsShown() {
+    @Test func rejectedConfigurationAndLostSlotsAreShown() {
         var scene = Scene.primary()
         scene.status.dynamic = Scene.dynamic(["ttl": "soon"])
         let rejected = StatusDocument(view: scene.view).json["matriarch"]?["config_rejected"]
+        #expect(StatusDocument(view: scene.view).json["matriarch"]?["lost_slots"] == nil)
+        scene.status.lostSlots = ["spk_app_n1"]
+        #expect(StatusDocument(view: scene.view).json["matriarch"]?["lost_slots"] == ["spk_app_n1"])
         #expect(rejected?.asObject?.keys == ["ttl"])
     }
 

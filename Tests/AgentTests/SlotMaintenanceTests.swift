@@ -79,7 +79,7 @@ struct SlotMaintenanceTests {
                 member("Node-0.a"), member("node-1"), member("Node 2"), member("archive", tags: ["nostream": true]),
             ]
             for _ in 0..<2 {
-                await setting.slots.maintain(members: members, isLeader: true, status: nil, own: own)
+                await setting.slots.maintain(members: members, leader: "Node-0.a", status: nil, own: own)
                 #expect(try await setting.names() == ["node_1", "nodeu00322"])
             }
             let record = await setting.slots.record(position: own)
@@ -91,32 +91,34 @@ struct SlotMaintenanceTests {
         }
     }
 
-    @Test("the slot of a member that stays away goes after member_slots_ttl, nobody else's does")
+    @Test("the slot of a member that stays away goes after member_slots_ttl, so does one that nobody knows")
     func stayedAway() async throws {
         try await withServer(#"{"member_slots_ttl":1}"#) { setting in
             let own = try await setting.position()
             try await setting.server.query("SELECT pg_create_physical_replication_slot('somebody')")
             let former = StatusRecord(optime: own, retainSlots: ["node_3"])
             await setting.slots.maintain(
-                members: [member("node-1"), member("node-2")], isLeader: true, status: former, own: own)
-            #expect(try await setting.names() == ["node_1", "node_2", "node_3", "somebody"])
+                members: [member("node-1"), member("node-2")], leader: "Node-0.a", status: former, own: own)
+            #expect(try await setting.names() == ["node_1", "node_2", "node_3"])
             try await eventually("the slots of those that left are dropped", within: .seconds(10)) {
-                await setting.slots.maintain(members: [member("node-2")], isLeader: true, status: former, own: own)
-                return try await setting.names() == ["node_2", "somebody"]
+                await setting.slots.maintain(members: [member("node-2")], leader: "Node-0.a", status: former, own: own)
+                return try await setting.names() == ["node_2"]
             }
         }
     }
 
-    @Test("a member that left keeps its slot for a while, and what is not ours is not touched")
+    @Test("a member that left keeps its slot for a while, what is to be ignored stays, what nobody knows goes")
     func left() async throws {
-        try await withServer { setting in
+        let ignored = #"{"ignore_slots": [{"name": "somebody", "type": "physical"}, {"plugin": "test_decoding"}]}"#
+        try await withServer(ignored) { setting in
             let own = try await setting.position()
             try await setting.server.query("SELECT pg_create_physical_replication_slot('somebody')")
-            try await setting.server.query("SELECT pg_create_logical_replication_slot('spock_slot', 'test_decoding')")
+            try await setting.server.query("SELECT pg_create_logical_replication_slot('decoded', 'test_decoding')")
+            try await setting.server.query("SELECT pg_create_logical_replication_slot('unknown', 'pgoutput')")
             await setting.slots.maintain(
-                members: [member("node-1"), member("node-2")], isLeader: true, status: nil, own: own)
-            await setting.slots.maintain(members: [member("node-2")], isLeader: true, status: nil, own: own)
-            #expect(try await setting.names() == ["node_1", "node_2", "somebody", "spock_slot"])
+                members: [member("node-1"), member("node-2")], leader: "Node-0.a", status: nil, own: own)
+            await setting.slots.maintain(members: [member("node-2")], leader: "Node-0.a", status: nil, own: own)
+            #expect(try await setting.names() == ["decoded", "node_1", "node_2", "somebody"])
             let record = await setting.slots.record(position: own)
             #expect(record.retained == ["node_0_a", "node_1", "node_2"])
             #expect(
@@ -129,7 +131,7 @@ struct SlotMaintenanceTests {
         try await withServer { setting in
             try await setting.server.query("SELECT pg_create_physical_replication_slot('node_0_a', true)")
             let own = try await setting.position()
-            await setting.slots.maintain(members: [member("node-1")], isLeader: true, status: nil, own: own)
+            await setting.slots.maintain(members: [member("node-1")], leader: "Node-0.a", status: nil, own: own)
             let record = await setting.slots.record(position: own)
             #expect(record.slots.map(\.name) == ["node_0_a", "node_1"])
             #expect(record.slots.first?.position == own)
@@ -141,7 +143,7 @@ struct SlotMaintenanceTests {
         try await withServer { setting in
             let members = [member("node-1"), member("node-2")]
             await setting.slots.maintain(
-                members: members, isLeader: false, status: nil, own: try await setting.position())
+                members: members, leader: "node-1", status: nil, own: try await setting.position())
             let before = try #require(try await setting.restart("node_1"))
             try await setting.server.query("CREATE TABLE t AS SELECT generate_series(1, 1000)")
             try await setting.server.query("SELECT pg_switch_wal()")
@@ -154,7 +156,7 @@ struct SlotMaintenanceTests {
                     .init(name: "node_1", position: between),
                     .init(name: "node_2", position: LSN(own.rawValue + 1 << 30)),
                 ])
-            await setting.slots.maintain(members: members, isLeader: false, status: status, own: own)
+            await setting.slots.maintain(members: members, leader: "node-1", status: status, own: own)
             #expect(try await setting.restart("node_1") == between)
             #expect(try await setting.restart("node_2") == own)
             #expect(setting.log.lines.withLock { $0 }.isEmpty)
@@ -166,7 +168,7 @@ struct SlotMaintenanceTests {
         try await withServer(#"{"slots": {"archive": {"type": "physical"}, "node_0_a": {"type": "physical"}}}"#) {
             setting in
             await setting.slots.maintain(
-                members: [member("node-1")], isLeader: true, status: nil, own: try await setting.position())
+                members: [member("node-1")], leader: "Node-0.a", status: nil, own: try await setting.position())
             #expect(try await setting.names() == ["archive", "node_1"])
         }
     }
@@ -174,10 +176,11 @@ struct SlotMaintenanceTests {
     @Test(
         "nothing is done where the cluster does not want it",
         arguments: [(#"{"postgresql": {"use_slots": false}}"#, true), (#"{"member_slots_ttl": 0}"#, false)])
-    func unwanted(dcs: String, isLeader: Bool) async throws {
+    func unwanted(dcs: String, leads: Bool) async throws {
         try await withServer(dcs) { setting in
             let own = try await setting.position()
-            await setting.slots.maintain(members: [member("node-1")], isLeader: isLeader, status: nil, own: own)
+            await setting.slots.maintain(
+                members: [member("node-1")], leader: leads ? "Node-0.a" : "node-1", status: nil, own: own)
             #expect(try await setting.names() == [])
             #expect(await setting.slots.record(position: own).slots == [.init(name: "node_0_a", position: own)])
         }
@@ -194,13 +197,15 @@ struct SlotMaintenanceTests {
             let target = Locked(good)
             let slots = SlotMaintenance(
                 me: "Node-0.a", settings: try Self.settings(), info: { target.withLock { $0 } }, logger: log.logger)
-            await slots.maintain(members: [member("node-1")], isLeader: true, status: nil, own: own)
+            await slots.maintain(members: [member("node-1")], leader: "Node-0.a", status: nil, own: own)
             target.withLock { $0 = nowhere }
-            await slots.maintain(members: [member("node-1"), member("node-2")], isLeader: true, status: nil, own: own)
+            await slots.maintain(
+                members: [member("node-1"), member("node-2")], leader: "Node-0.a", status: nil, own: own)
             #expect(log.count("cannot look after replication slots") == 1)
             #expect(await slots.record(position: own).slots.map(\.name) == ["node_0_a", "node_1"])
             target.withLock { $0 = good }
-            await slots.maintain(members: [member("node-1"), member("node-2")], isLeader: true, status: nil, own: own)
+            await slots.maintain(
+                members: [member("node-1"), member("node-2")], leader: "Node-0.a", status: nil, own: own)
             #expect(try await setting.names() == ["node_1", "node_2"])
         }
     }

@@ -83,7 +83,7 @@ struct ObservationTests {
         await primary.discard()
     }
 
-    @Test func keepsPhysicalSlotsAndLeavesLogicalOnes() async throws {
+    @Test func keepsReplicationSlots() async throws {
         let server = try await PostgresInstance("slots")
         try await server.start(["wal_level": "logical"])
         let connection = try await server.connect()
@@ -94,7 +94,8 @@ struct ObservationTests {
             let existing = try await SlotKeeper.list(connection, deadline: .seconds(5))
             let limit = try await StatusProbe.read(connection, deadline: .seconds(5)).sql.written
             let steps = SlotPlan.steps(
-                desired: desired, existing: existing, dropping: .allExcept(["kept"]), limit: limit)
+                desired: desired, existing: existing,
+                dropping: .allExcept([SlotMatcher(name: "kept"), SlotMatcher(type: "logical")]), limit: limit)
             #expect(try await SlotKeeper.carryOut(steps, on: connection, deadline: .seconds(5)) == [])
             return steps
         }
@@ -108,7 +109,8 @@ struct ObservationTests {
         let moved = ["b": DesiredSlot(expectedActive: false, position: written)]
         #expect(try await apply(moved) == [.drop("a"), .drop("old"), .advance("b", to: written)])
         let slots = try await SlotKeeper.list(connection, deadline: .seconds(5))
-        #expect(slots.map(\.name) == ["b", "kept"])
+        #expect(slots.map(\.name) == ["b", "kept", "logical"])
+        #expect(slots.last?.kind == .logical(plugin: "pgoutput", database: "postgres"))
         #expect(slots.first?.restartLSN == written)
         // A step that is out of date does nothing; one that cannot be done is reported and the rest goes on.
         let failures = try await SlotKeeper.carryOut(
@@ -117,7 +119,7 @@ struct ObservationTests {
         #expect(failures.map(\.step) == [.create("Not A Name")])
         let all = try await connection.query(
             "SELECT slot_name FROM pg_replication_slots ORDER BY 1", deadline: .seconds(5))
-        #expect(all.rows.map { $0["slot_name"] } == ["b", "kept", "last", "logical"])
+        #expect(all.rows.map { $0["slot_name"] } == ["b", "kept", "last"])
         await server.discard()
     }
 

@@ -109,6 +109,9 @@ struct MetricsDocument: Sendable {
             "matriarch_last_look_age_seconds", Self.seconds(view.now - status.lookedAt),
             "Time since the loop looked last.")
         metrics.gauge("matriarch_keeper_up", vitals.keeperAnswers, "1 if the keeper answers, else 0.")
+        metrics.gauge(
+            "matriarch_lost_slots", status.lostSlots.count,
+            "Slots of Spock or pglogical that are kept although the WAL that they need is gone.")
         if let local = status.local {
             metrics.gauge(
                 "matriarch_postgresql_taken_over", local.takenOver,

@@ -29,6 +29,8 @@ public struct AgentStatus: Sendable {
     public var lookedAt: Instant
     /// A new cluster is being made: `/primary` stays 503 until it is done.
     public var isBootstrapping: Bool
+    /// Slots of a mesh that have lost what they need, and are kept nevertheless.
+    public var lostSlots: [String] = []
 
     /// The tree was read within `ttl`: what health checks may rely on.
     public func treeIsFresh(at now: Instant) -> Bool {

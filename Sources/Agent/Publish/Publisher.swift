@@ -26,7 +26,7 @@ actor Publisher {
     private var cached: JSONObject?
     private var writing: Task<Void, Never>?
     private var maintainedAt = Instant(nanoseconds: 0)
-    private var maintainedMembers: [MemberID] = []
+    private var maintainedMembers: [SlotWishes.Member] = []
     private var dcsLastSeen = 0
     private var wasPrimary = false
     private var lastDescription: LocalDescription?
@@ -56,7 +56,7 @@ actor Publisher {
         if local.isRunning, let sql = local.sql { wasPrimary = !sql.inRecovery }
         let description = LocalDescription(
             local, running: view.running?.effect ?? decision.effects.first, memory: decision.memory,
-            wasPrimary: wasPrimary)
+            wasPrimary: wasPrimary, byCommand: view.policy.hasBootstrapCommand)
         if treeIsKnown, let tree, Instant.now - tree.view.readAt < .seconds(1) { dcsLastSeen = time(nil) }
         post(view, decision, description, tree)
         maintainSlots(view, tree)
@@ -96,7 +96,7 @@ actor Publisher {
                 configuredTags: config.tags, tags: settings.tags, dynamic: dynamic,
                 sessionTimeout: view.lease?.terms.timeout.milliseconds, term: view.leadership?.term,
                 epochVersion: view.leadership?.epochVersion, rule: decision.rule, reason: decision.reason,
-                lookedAt: view.now, isBootstrapping: decision.memory.bootstrap != nil))
+                lookedAt: view.now, isBootstrapping: decision.memory.bootstrap != nil, lostSlots: slots.lostSlots))
     }
 
     private func write(
@@ -148,12 +148,18 @@ actor Publisher {
     /// Beside everything else: slots need SQL, which may be slow.
     private func maintainSlots(_ view: ClusterView, _ tree: TreeSnapshot?) {
         guard let tree, view.local.isRunning, let sql = view.local.sql, view.running == nil else { return }
-        let names = tree.members.map(\.name)
-        // New members need their slot at once, so that they can connect with it.
-        guard names != maintainedMembers || Instant.now - maintainedAt >= view.policy.loopWait else { return }
+        let members = tree.members.map { member in
+            var member = SlotWishes.Member(member.name, member.record)
+            member.position = nil
+            return member
+        }
+        // Whoever is to stream from here needs its slot at once, so that it can connect with it.
+        guard members != maintainedMembers || Instant.now - maintainedAt >= view.policy.loopWait else { return }
         maintainedAt = Instant.now
-        maintainedMembers = names
+        maintainedMembers = members
         let isLeader = view.leadership != nil && !sql.inRecovery
-        Task { await slots.maintain(members: tree.members, isLeader: isLeader, status: tree.status, own: sql.position) }
+        // A lock of ours on a server that does not lead yet is nobody's.
+        let leader = isLeader ? me : tree.view.leader.flatMap { $0.member == me ? nil : $0.member }
+        Task { await slots.maintain(members: tree.members, leader: leader, status: tree.status, own: sql.position) }
     }
 }

@@ -1,7 +1,7 @@
 import HACore
 public import LibPQ
 
-/// Reads physical slots and carries out a `SlotPlan`. Logical slots are never touched: each statement says so itself.
+/// Reads replication slots and carries out a `SlotPlan`. Protected ones are never dropped: the statement says so itself.
 public enum SlotKeeper {
     public struct Failure: Hashable, Sendable {
         public let step: SlotStep
@@ -10,20 +10,24 @@ public enum SlotKeeper {
 
     public static func list(
         _ connection: PostgresConnection, deadline: Duration
-    ) async throws(PostgresError) -> [PhysicalSlot] {
+    ) async throws(PostgresError) -> [ReplicationSlot] {
         let result = try await connection.query(
             """
-            SELECT slot_name, active, temporary, restart_lsn, xmin IS NOT NULL AS holds_xmin, wal_status
-            FROM pg_replication_slots WHERE slot_type = 'physical' ORDER BY slot_name
+            SELECT slot_name, plugin, database, active, temporary, restart_lsn, xmin IS NOT NULL AS holds_xmin,
+                wal_status, coalesce((to_jsonb(s) ->> 'failover')::boolean, false) AS is_failover
+            FROM pg_replication_slots s ORDER BY slot_name
             """, deadline: deadline)
-        var slots: [PhysicalSlot] = []
+        var slots: [ReplicationSlot] = []
         for row in result.rows {
             slots.append(
-                PhysicalSlot(
-                    name: try row.text("slot_name"), active: try row.bool("active") ?? false,
+                ReplicationSlot(
+                    name: try row.text("slot_name"),
+                    kind: row["plugin"].map { .logical(plugin: $0, database: row["database"] ?? "") } ?? .physical,
+                    active: try row.bool("active") ?? false,
                     temporary: try row.bool("temporary") ?? false,
                     restartLSN: try StatusProbe.lsn(row, "restart_lsn"),
-                    holdsXmin: try row.bool("holds_xmin") ?? false, walStatus: row["wal_status"]))
+                    holdsXmin: try row.bool("holds_xmin") ?? false, walStatus: row["wal_status"],
+                    isFailover: try row.bool("is_failover") ?? false))
         }
         return slots
     }
@@ -61,8 +65,9 @@ public enum SlotKeeper {
             try await connection.query(
                 """
                 SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
-                WHERE slot_name = $1 AND slot_type = 'physical' AND NOT active
-                """, [name], deadline: deadline)
+                WHERE slot_name = $1 AND NOT active AND coalesce(plugin, '') <> ALL ($2::text[])
+                """, [name, "{\(ReplicationSlot.protectedPlugins.sorted().joined(separator: ","))}"],
+                deadline: deadline)
         case .advance(let name, let position):
             try await connection.query(
                 """
