@@ -47,7 +47,7 @@ struct CallbackPlanTests {
         ),
         (
             "a primary that is stopped, as planned or by a fence",
-            [leading(up(.primary)), unclear, stopped, up(.replica, 2)],
+            [leading(up(.primary)), leading(unclear), leading(stopped), stopped, up(.replica, 2)],
             ["on_start primary", "on_stop primary", "on_role_change replica"]
         ),
         (

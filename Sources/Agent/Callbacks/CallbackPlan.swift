@@ -76,7 +76,7 @@ struct CallbackPlan: Hashable {
     private mutating func ended(_ stopped: Bool, lostLock: Bool) -> [Callback] {
         defer { up = nil }
         guard let role else { return [] }
-        if up != nil, stopped { return isRestarting ? [] : [Callback(action: .onStop, role: role)] }
+        if stopped { return up == nil || isRestarting ? [] : [Callback(action: .onStop, role: role)] }
         // It crashed while it led, and another is to lead now.
         guard lostLock, role == .primary else { return [] }
         self.role = .demoted
