@@ -42,7 +42,7 @@ extension ClusterTests {
         }
 
         private func settings(
-            _ members: [String], _ backup: String, recovery: [String], scriptFolder: String
+            _ members: [String], _ backup: String, recovery: [String]
         ) -> Support.ClusterSettings {
             var settings = Support.ClusterSettings()
             settings.members = members
@@ -67,7 +67,7 @@ extension ClusterTests {
         @Test func aClusterFromABackup() async throws {
             try await withBackup { source, backup, _ in
                 let settings = settings(
-                    ["member-a", "member-b"], backup, recovery: [], scriptFolder: source.folder.path)
+                    ["member-a", "member-b"], backup, recovery: [])
                 try await TestCluster.with(settings) { cluster in
                     try cluster.start()
                     let roles = try await cluster.whole("from a backup", within: AgentCommand.deadline(40))
@@ -96,7 +96,7 @@ extension ClusterTests {
                     recovery: [
                         "restore_command: cp \(archive)/%f %p", "recovery_target_name: here",
                         "recovery_target_action: promote", "recovery_target_timeline: latest",
-                    ], scriptFolder: source.folder.path)
+                    ])
                 try await TestCluster.with(settings) { cluster in
                     try cluster.start()
                     let roles = try await cluster.whole("recovered", within: AgentCommand.deadline(40))
@@ -119,7 +119,7 @@ extension ClusterTests {
                     recovery: [
                         "restore_command: cp \(archive)/%f %p", "recovery_target_name: nowhere",
                         "recovery_target_action: promote",
-                    ], scriptFolder: source.folder.path)
+                    ])
                 try await TestCluster.with(settings) { cluster in
                     let node = cluster.nodes[0]
                     try cluster.start()
@@ -150,7 +150,8 @@ extension ClusterTests {
                     "sh -c 'echo \"$@\" >\(place.folder)/own; for a; do case $a in --datadir=*) d=${a#*=};; --connstring=*) c=${a#*=};; esac; done; "
                         + "test ! -e $d/x && \(binaries)/pg_basebackup --checkpoint=fast -D $d -d \"$c\"' own")
                 return [
-                    "create_replica_methods: [failing, own, basebackup]", "failing:", "  command: \(failing)",
+                    "use_unix_socket: true", "create_replica_methods: [failing, own, basebackup]", "failing:",
+                    "  command: \(failing)",
                     "own:", "  command: \(own)", "  depth: 3",
                 ]
             }
@@ -164,6 +165,9 @@ extension ClusterTests {
                 #expect(told.contains("--scope=\(cluster.scope) --role=replica --datadir=\(folder)/data --connstring="))
                 #expect(!told.contains(ClusterSettings.Passwords.canary))
                 #expect(roles.replicas[0].logText.contains("replica has been created using own"))
+                let socket = try await roles.leader.query(
+                    "SELECT client_addr IS NULL AS it FROM pg_stat_activity WHERE application_name LIKE '% heartbeat'")
+                #expect(try socket.first().bool("it") == true, "use_unix_socket")
             }
         }
     }

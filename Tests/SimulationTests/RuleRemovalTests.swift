@@ -77,7 +77,7 @@ struct RuleRemovalTests {
         "leader.crashed": (.crashes, 73),
         "leader.initialize": (.mixed, 13),
         "leader.lead": (.mixed, 1),
-        "leader.pre-promote": (.mixed, 7),
+        "leader.pre-promote": (.thirdParties, 7),
         "leader.promote": (.mixed, 0),
         "leader.promoting": (.mixed, 0),
         "leader.remains": (.mixed, 4),

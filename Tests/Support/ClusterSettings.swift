@@ -22,6 +22,8 @@ public struct ClusterSettings: Sendable {
     public var dynamic: [String] = []
     /// Further lines of `postgresql.parameters`, YAML at its indentation.
     public var parameters: [String] = []
+    /// Lines of `bootstrap.dcs.postgresql.parameters`: what must be the same on all servers.
+    public var dynamicParameters: [String] = []
     /// Further keys of `postgresql`, by member, YAML at their indentation.
     public var postgres: @Sendable (NodePlace) -> [String] = { _ in [] }
     /// Further keys of `bootstrap`, likewise.
@@ -43,6 +45,9 @@ public struct ClusterSettings: Sendable {
         }
         let ttl = AgentCommand.isForeign ? max(20, ttl) : ttl
         let dynamicLines = dynamic.map { "    \($0)" }.joined(separator: "\n")
+        let dynamicParameterLines =
+            dynamicParameters.isEmpty
+            ? "" : ("      parameters:\n" + dynamicParameters.map { "        \($0)" }.joined(separator: "\n"))
         let postgresLines = postgres(node).map { "  \($0)" }.joined(separator: "\n")
         let bootstrapLines = bootstrap(node).map { "  \($0)" }.joined(separator: "\n")
         let parameterLines = parameters.map { "    \($0)" }.joined(separator: "\n")
@@ -66,6 +71,7 @@ public struct ClusterSettings: Sendable {
                 postgresql:
                   use_pg_rewind: \(useRewind)
                   use_slots: true
+            \(dynamicParameterLines)
               initdb:
               - encoding: UTF8
               - locale: C

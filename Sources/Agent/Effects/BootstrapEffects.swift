@@ -71,7 +71,8 @@ extension EffectHandlers {
         try await create(
             DatabaseUsers(
                 superuser: nil, replication: user(local.replication), rewind: isSuperuser ? nil : user(local.rewind)))
-        if bootstrapped.withLockedValue({ $0 }) != nil { try await closeAfterBootstrap() }
+        // Also after a restart of the agent, which does not remember that the server is open.
+        if bootstrap.method != nil { try await closeAfterBootstrap() }
         await observer.invalidateDirectory()
         guard case .ready(let control) = await server.inspector.inspect(server.dataDirectory) else {
             throw EffectFailure("the new data directory cannot be read")

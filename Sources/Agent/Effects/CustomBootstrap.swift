@@ -65,10 +65,13 @@ extension EffectHandlers {
     /// For the superuser alone, from this server alone.
     private var openAccess: [String] {
         let user = settings.local.postgresql.superuser.username.map { "\"\($0)\"" } ?? "all"
-        let host = server.superuserConnection(applicationName: "")["host"] ?? ""
+        // Nil and a path alike are the socket's.
+        guard let host = server.superuserConnection(applicationName: "")["host"], !host.hasPrefix("/") else {
+            return ["local all \(user) trust"]
+        }
         let network =
             host.contains(":") ? "\(host)/128" : host.allSatisfy { $0.isNumber || $0 == "." } ? "\(host)/32" : host
-        return ["local all \(user) trust"] + (host.hasPrefix("/") ? [] : ["host all \(user) \(network) trust"])
+        return ["local all \(user) trust", "host all \(user) \(network) trust"]
     }
 
     /// From here on passwords count, and the files say what they will say.
@@ -91,7 +94,8 @@ extension EffectHandlers {
         let connection = server.superuserConnection(applicationName: "post_bootstrap")
         var environment = ["PGOPTIONS": "-c synchronous_commit=local -c statement_timeout=0"]
         do throws(PostgresControlError) {
-            if let host = connection["host"], let port = connection["port"].flatMap({ Int($0) }) {
+            let host = connection["host"].flatMap { $0.hasPrefix("/") ? nil : $0 } ?? "localhost"
+            if let port = connection["port"].flatMap({ Int($0) }) {
                 try await server.writePassfile(for: host, port: port, settings.local.postgresql.superuser)
                 environment["PGPASSFILE"] = server.passfilePath.string
             }

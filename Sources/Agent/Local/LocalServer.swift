@@ -84,19 +84,31 @@ struct LocalServer: Sendable {
         try await Passfile(path: passfilePath, entries: entries).write()
     }
 
-    /// A connection to the local server as the superuser, by its first local address.
+    /// A connection to the local server as the superuser, by its first local address, or by its socket when the
+    /// configuration says `use_unix_socket`.
     func superuserConnection(applicationName: String) -> ConnectionInfo {
         let local = settings.local.postgresql
         let account = local.superuser
-        let host =
-            local.listen.hosts.first.map { ["*", "0.0.0.0", "::"].contains($0) ? "127.0.0.1" : $0 } ?? "127.0.0.1"
         var info = ConnectionInfo([
-            ("host", host), ("port", String(local.listen.port)), ("dbname", settings.postgres.database),
+            ("port", String(local.listen.port)), ("dbname", settings.postgres.database),
             ("user", account.username ?? "postgres"), ("application_name", applicationName),
         ])
+        info["host"] = settings.postgres.useUnixSocket ? socketFolder : localAddress
+        info["krbsrvname"] = settings.postgres.krbsrvname
         for option in account.options { info[option.name] = option.value }
         if let password = account.password { info.password = password }
         return info
+    }
+
+    private var localAddress: String {
+        let first = settings.local.postgresql.listen.hosts.first ?? "*"
+        return ["*", "0.0.0.0", "::"].contains(first) ? "127.0.0.1" : first
+    }
+
+    /// The first absolute path that PostgreSQL is told; nil: its own default, which is libpq's.
+    private var socketFolder: String? {
+        settings.postgres.parameters.last { $0.name.lowercased() == "unix_socket_directories" }?.value
+            .split(separator: ",").map { $0.filter { !$0.isWhitespace } }.first { $0.hasPrefix("/") }
     }
 
     // MARK: Configuration files

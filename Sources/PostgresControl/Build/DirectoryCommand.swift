@@ -28,8 +28,8 @@ public struct DirectoryCommand: Sendable {
     ///   - words: the program, by its path or looked for on PATH, and its arguments.
     ///   - isReplica: the directory gets `standby.signal` before it counts as finished.
     /// - Returns: where the old directory is now; nil when there was none.
-    /// - Throws: `.tool` when it failed, `.timedOut`, `.file`, `.wrongState` for a mount point with data. After `clone`
-    ///   the directory is empty then.
+    /// - Throws: `.tool` when it failed, `.timedOut`, `.file`, `.wrongState` for a mount point with data. When a `clone`
+    ///   failed by itself the directory is gone; what was cut off is left, and the next one clears it away.
     @discardableResult
     public func run(
         _ words: [String], _ purpose: Purpose, isReplica: Bool, source: String, passfile: FilePath? = nil,
@@ -38,21 +38,11 @@ public struct DirectoryCommand: Sendable {
         let aside = try await Disk.run(within: .seconds(600)) { [layout] () throws(PostgresControlError) in
             try Self.prepare(layout, purpose, source)
         }
-        do throws(PostgresControlError) {
-            // env looks the program up, which the keeper does not.
-            let result = try await tool.run(["/usr/bin/env", "--"] + words, passfile: passfile, deadline: deadline)
-            guard result.succeeded else { throw ToolRun.failure(FilePath(words.first ?? ""), result) }
-        } catch {
-            // Nobody writes there any more: the keeper has seen the end of all that the command started.
-            if purpose == .clone {
-                try await Disk.run(within: .seconds(600)) { [layout] () throws(PostgresControlError) in
-                    try layout.removeContents()
-                    // Made anew by the next command, with the mode that it should have; a mount point stays.
-                    if !layout.mustWorkInPlace { try DataDirectoryLayout.remove(layout.dataDirectory) }
-                    try UnfinishedMarker.remove(for: layout.dataDirectory)
-                }
-            }
-            throw error
+        // env looks the program up, which the keeper does not.
+        let result = try await tool.run(["/usr/bin/env", "--"] + words, passfile: passfile, deadline: deadline)
+        guard result.succeeded else {
+            if purpose == .clone { try await discard() }
+            throw ToolRun.failure(FilePath(words.first ?? ""), result)
         }
         try await Disk.run { [layout] () throws(PostgresControlError) in
             guard try !layout.isEmpty else {
@@ -64,6 +54,16 @@ public struct DirectoryCommand: Sendable {
             try UnfinishedMarker.remove(for: layout.dataDirectory)
         }
         return aside
+    }
+
+    /// The command and all that it started have ended, and what they left is nobody's.
+    private func discard() async throws(PostgresControlError) {
+        try await Disk.run(within: .seconds(600)) { [layout] () throws(PostgresControlError) in
+            try layout.removeContents()
+            // Made anew by the next command, with the mode that it should have; a mount point stays.
+            if !layout.mustWorkInPlace { try DataDirectoryLayout.remove(layout.dataDirectory) }
+            try UnfinishedMarker.remove(for: layout.dataDirectory)
+        }
     }
 
     private static func prepare(
