@@ -36,6 +36,8 @@ package struct RestClient: Sendable {
             tlsConfiguration: try tls(config), redirectConfiguration: .disallow,
             timeout: .init(connect: .seconds(10)))
         configuration.httpVersion = .http1Only
+        // A member that refuses is asked again by the user, or another one is.
+        configuration.connectionPool.retryConnectionEstablishment = false
         let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         let client = RestClient(http: http, authorization: config.authorization)
         do {

@@ -64,7 +64,11 @@ final class ConnectionHandle: @unchecked Sendable {
                 candidate.utf8.allSatisfy({ (48...57).contains($0) || (65...90).contains($0) }),
                 candidate.utf8.contains(where: { (48...57).contains($0) })
             else { continue }
-            let rest = (parts[..<index] + parts[(index + 1)...]).joined(separator: ": ")
+            // The blanks between severity and message stay: libpq writes two.
+            let blanks = part.prefix { $0 == " " }
+            let rest =
+                parts[..<index].joined(separator: ": ") + ": " + blanks
+                + parts[(index + 1)...].joined(separator: ": ")
             return (String(candidate), rest)
         }
         return (nil, message)

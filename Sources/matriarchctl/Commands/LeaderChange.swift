@@ -148,7 +148,11 @@ private struct LeaderChange {
         body["leader"] = record.leader.map { .string($0.rawValue) }
         body["scheduled_at"] = record.scheduledAt.map(JSONValue.string)
         return try await Console.waiting("Waiting for the \(action)") {
-            try await rest.send("POST", action, to: target, .object(body), .long)
+            let answer = try await rest.send("POST", action, to: target, .object(body), .long)
+            // A Patroni that is too old to know the word.
+            guard answer.status == 501, isSwitchover, answer.body.contains("Server does not support this operation")
+            else { return answer }
+            return try await rest.send("POST", "failover", to: target, .object(body), .long)
         }
     }
 }
