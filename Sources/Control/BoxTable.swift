@@ -1,5 +1,5 @@
-/// A table with lines around it, byte by byte as prettytable 3 draws it for `patronictl`, with a title in the first line.
-/// No table library writes this: other programs read these lines.
+/// A table with lines around it, byte by byte as prettytable 3 draws it for `patronictl`, with a title in the first
+/// line. No table library writes this, and other programs read these lines.
 struct BoxTable {
     var columns: [String]
     var rows: [[String]]

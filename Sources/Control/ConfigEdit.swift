@@ -3,8 +3,8 @@ internal import LocalConfiguration
 
 /// What `edit-config` makes of the cluster's configuration. Pure.
 package enum ConfigEdit {
-    /// Sets or, by null, removes what each `a.b.c=value` names; the value is YAML. Maps that become empty go, too. Below
-    /// `postgresql.parameters` points belong to the name of the parameter.
+    /// Sets or, by null, removes what each `a.b.c=value` names; the value is YAML. Maps that become empty go, too.
+    /// Below `postgresql.parameters` points belong to the name of the parameter.
     package static func set(_ pairs: [String], in config: JSONObject) throws(ControlError) -> JSONObject {
         var changed = JSONValue.object(config)
         for pair in pairs {
