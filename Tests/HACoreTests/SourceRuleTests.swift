@@ -93,6 +93,23 @@ struct SourceRuleTests {
         #expect(scene.decision.rule == "bootstrap.cancel")
     }
 
+    @Test("A new cluster that could not be written into the tree is written again, not made again")
+    func finishIsTriedAgain() {
+        var scene = Scene()
+        scene.lead()
+        scene.runPrimary()
+        scene.memory.bootstrap = .created
+        #expect(scene.decision.effects == [.finishBootstrap(Term(400))])
+        scene.view.finished = [FinishedEffect(.finishBootstrap(Term(400)), .unknown("no answer"), at: Scene.now)]
+        scene.memory = scene.decision.memory
+        scene.view.finished = []
+        #expect(scene.decision.effects == [])
+        scene.view.now = Scene.now + .milliseconds(100)
+        #expect(scene.decision.effects == [.finishBootstrap(Term(400))])
+        scene.view.finished = [FinishedEffect(.finishBootstrap(Term(400)), .failed("exit code 1"), at: Scene.now)]
+        #expect(scene.decision.rule == "bootstrap.cancel")
+    }
+
     @Test("A cascading standby is not synchronous, unless the one above it is gone")
     func synchronous() {
         var scene = Scene()

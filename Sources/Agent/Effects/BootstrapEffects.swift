@@ -21,6 +21,7 @@ extension EffectHandlers {
         case .finishBootstrap(let term): try await finish(term)
         case .cancelBootstrap:
             bootstrapped.withLockedValue { $0 = nil }
+            isPopulated.withLockedValue { $0 = false }
             do {
                 if let path = try await server.layout.moveAside("failed") {
                     logger.warning("what the failed bootstrap made is now \(path)")
@@ -57,7 +58,27 @@ extension EffectHandlers {
         await observer.invalidateDirectory()
     }
 
+    /// - Throws: a known failure when the cluster cannot become one; an unknown one when only the tree has to be written
+    ///   yet: no backup is to be restored anew because ZooKeeper did not answer in time.
     private func finish(_ term: Term) async throws(EffectFailure) {
+        if !isPopulated.withLockedValue({ $0 }) { try await populate() }
+        isPopulated.withLockedValue { $0 = true }
+        await observer.invalidateDirectory()
+        guard case .ready(let control) = await server.inspector.inspect(server.dataDirectory) else {
+            throw EffectFailure("the new data directory cannot be read")
+        }
+        do throws(EffectFailure) {
+            try await lock.write(lock.layout.initialize, Array(control.systemIdentifier.rawValue.utf8), as: term)
+            try await writeConfig(term)
+        } catch {
+            throw EffectFailure(error.description, isUnknown: true)
+        }
+        isPopulated.withLockedValue { $0 = false }
+        logger.notice("initialized a new cluster", metadata: ["system_identifier": "\(control.systemIdentifier)"])
+    }
+
+    /// Users, the user's own script, and the files as they are to last.
+    private func populate() async throws(EffectFailure) {
         let local = settings.local.postgresql
         let bootstrap = settings.local.bootstrap
         func user(_ account: LocalPostgresConfig.Account?) -> DatabaseUsers.User? {
@@ -73,13 +94,6 @@ extension EffectHandlers {
                 superuser: nil, replication: user(local.replication), rewind: isSuperuser ? nil : user(local.rewind)))
         // Also after a restart of the agent, which does not remember that the server is open.
         if bootstrap.method != nil { try await closeAfterBootstrap() }
-        await observer.invalidateDirectory()
-        guard case .ready(let control) = await server.inspector.inspect(server.dataDirectory) else {
-            throw EffectFailure("the new data directory cannot be read")
-        }
-        try await lock.write(lock.layout.initialize, Array(control.systemIdentifier.rawValue.utf8), as: term)
-        try await writeConfig(term)
-        logger.notice("initialized a new cluster", metadata: ["system_identifier": "\(control.systemIdentifier)"])
     }
 
     private func create(_ users: DatabaseUsers) async throws(EffectFailure) {

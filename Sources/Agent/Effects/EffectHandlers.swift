@@ -60,6 +60,8 @@ struct EffectHandlers: Sendable {
     let peers: PeerClient
     let settings: ClusterSettings
     let latest: Latest
+    /// The new cluster's users are there and the user's script has run: what is left may be tried again.
+    let isPopulated = NIOLockedValueBox(false)
     /// What made the new cluster that is not finished yet; nil: initdb, or there is none.
     let bootstrapped = NIOLockedValueBox<BootstrapConfig.Method?>(nil)
     /// Ends the process with a code; PostgreSQL stays as it is.

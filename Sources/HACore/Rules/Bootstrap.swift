@@ -53,6 +53,11 @@ let bootstrapRules: [Rule] = [
                 ? "end of recovery after bootstrap" : "the new cluster to accept connections"
             return Conclusion("waiting for " + what, recheckAfter: s.startingPause)
         }
+        guard s.ready("finish-bootstrap") else {
+            return Conclusion(
+                "waiting to write the new cluster into ZooKeeper" + s.lastFailure(of: "finish-bootstrap"),
+                recheckAfter: .milliseconds(100))
+        }
         return Conclusion("running post_bootstrap", .finishBootstrap(leadership.term))
     },
     Rule("bootstrap.race", "No data anywhere, no leader, nobody else at it: race for `initialize`.") { s in
