@@ -1,10 +1,11 @@
 # make demo    shows a failover on this machine        make test    builds and runs every test
+# make bench-rest  measures the REST API beside Patroni's
 # make format  formats the sources in place            make clean   removes what was built
 SHELL := /bin/bash
 CONFIGURATION := --configuration .swift-format
 SOURCES := Package.swift Sources Tests
 
-.PHONY: demo test build deps reap format lint sanitize clean
+.PHONY: demo test build deps reap bench-rest format lint sanitize clean
 
 demo: deps reap $(if $(AGENT_COMMAND),,build)
 	@scripts/demo
@@ -21,6 +22,9 @@ deps:
 	@scripts/deps
 
 reap: deps .build/reap
+
+bench-rest: deps reap build
+	@scripts/bench-rest
 
 .build/reap: scripts/reap.c
 	@mkdir -p .build

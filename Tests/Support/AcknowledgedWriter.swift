@@ -18,8 +18,15 @@ public final class AcknowledgedWriter: Sendable {
         """
 
     /// Makes the table at the leader.
-    public init(_ cluster: TestCluster, leader: ClusterNode) async throws {
-        targets = cluster.nodes.map { ($0.name, $0.conninfo) }
+    /// - Parameter proxy: a port that leads to whoever is primary, to write through in place of each member's own.
+    public init(_ cluster: TestCluster, leader: ClusterNode, proxy: UInt16? = nil) async throws {
+        if let proxy {
+            var conninfo = leader.conninfo
+            conninfo["port"] = "\(proxy)"
+            targets = [("proxy", conninfo)]
+        } else {
+            targets = cluster.nodes.map { ($0.name, $0.conninfo) }
+        }
         firstID = Self.lastID.withLock { $0 } + 1
         try await leader.query(
             "CREATE TABLE IF NOT EXISTS public.acknowledged (id bigint PRIMARY KEY, node text NOT NULL)")

