@@ -7,6 +7,7 @@ let coreOnly = Context.environment["MATRIARCH_CORE"] == "1"
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let locks = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let tls = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
 /// The pure targets are compiled with -O in debug builds too: the simulation runs thousands of schedules in a test.
@@ -70,7 +71,7 @@ if !coreOnly {
             name: "Agent",
             dependencies: [
                 "LocalConfiguration", "HACore", "ZooKeeper", "LibPQ", "PostgresControl", "AdminModel", "CPlatform", log,
-                locks, system,
+                locks, system, tls,
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -78,7 +79,7 @@ if !coreOnly {
         .target(
             name: "AdminAPI",
             dependencies: [
-                "Agent", "AdminModel", "LocalConfiguration", "HACore", log,
+                "Agent", "AdminModel", "LocalConfiguration", "HACore", log, tls,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -101,7 +102,7 @@ if !coreOnly {
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                tls,
             ]),
         .executableTarget(
             name: "matriarchctl",
@@ -116,15 +117,16 @@ if !coreOnly {
             name: "AgentTests",
             dependencies: [
                 "Agent", "AdminModel", "LocalConfiguration", "HACore", "ZooKeeper", "LibPQ", "PostgresControl",
-                "Support",
-                log, system,
+                "Support", log, system, tls,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ]),
         .testTarget(
             name: "AdminAPITests",
             dependencies: [
-                "AdminAPI", "Agent", "AdminModel", "LocalConfiguration", "HACore", "ZooKeeper", log,
+                "AdminAPI", "Agent", "AdminModel", "LocalConfiguration", "HACore", "ZooKeeper", "LibPQ", "Support", log,
+                tls,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ]),
         .testTarget(name: "ClusterTests", dependencies: ["AdminModel", "LibPQ", "ZooKeeper", "Support", log]),
     ]

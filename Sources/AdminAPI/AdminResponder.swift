@@ -16,13 +16,13 @@ struct AdminResponder: HTTPResponder {
     private let trees: TreeReads
     private let changes: (leader: LeaderChange, config: ConfigChange, reload: @Sendable () async -> Void)?
     private let access: AccessRules
-    private let extraHeaders: HTTPFields
+    private let headers: CommonHeaders
     private let startedAt = Instant.current
 
     /// - Parameter actions: what may be changed from here; nil: nothing.
     init(
         board: StatusBoard, actions: ClusterActions? = nil, access: AccessRules = AccessRules(),
-        extraHeaders: [String: String] = [:], logger: Logger = Logger(label: "matriarch")
+        headers: CommonHeaders = CommonHeaders(), logger: Logger = Logger(label: "matriarch")
     ) {
         self.board = board
         self.access = access
@@ -34,23 +34,18 @@ struct AdminResponder: HTTPResponder {
                 ConfigChange(trees: trees, actions: $0, logger: logger), $0.reload
             )
         }
-        var fields = HTTPFields()
-        for (name, value) in extraHeaders.sorted(by: { $0.key < $1.key }) {
-            if let name = HTTPField.Name(name) { fields[name] = value }
-        }
-        self.extraHeaders = fields
+        self.headers = headers
     }
 
     func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
         await respond(to: request)
     }
 
-    /// - Parameter client: where the request comes from.
-    func respond(to request: Request, from client: SocketAddress? = nil) async -> Response {
-        await answer(request, from: client).response(extraHeaders: extraHeaders)
+    func respond(to request: Request, from client: Client = Client()) async -> Response {
+        await answer(request, from: client).response(headers.current)
     }
 
-    private func answer(_ request: Request, from client: SocketAddress?) async -> Answer {
+    private func answer(_ request: Request, from client: Client) async -> Answer {
         let (method, target) = (request.method, RequestTarget(request.head.path ?? "/"))
         if let changes, let change = Change(method, target) {
             if let refusal = await access.refusal(request.headers, from: client, members: { await memberURLs() }) {
@@ -110,7 +105,7 @@ struct AdminResponder: HTTPResponder {
 
     private func get(_ target: RequestTarget) async -> Answer {
         switch target.firstSegment {
-        case "patroni": return .json(200, StatusDocument(view: await view(asking: .patroni)).json)
+        case "patroni": return .json(200, status(of: await view(asking: .patroni)))
         case "liveness": return .bare(Probes.isAlive(viewWithoutServer()) ? 200 : 503)
         case "readiness": return .bare(Probes.isReady(await view(asking: .position), target.query) ? 200 : 503)
         case "cluster":
@@ -123,7 +118,7 @@ struct AdminResponder: HTTPResponder {
         case "failsafe": return Self.failsafeIsOff
         default:
             let view = await view(for: target)
-            return .json(HealthCheck(target).code(view), StatusDocument(view: view).json)
+            return .json(HealthCheck(target).code(view), status(of: view))
         }
     }
 
@@ -143,6 +138,10 @@ struct AdminResponder: HTTPResponder {
         // Samples without scope and name would be another member's.
         guard let status = view.status else { return .failure(503, "the agent has not looked yet") }
         return .plain(200, MetricsDocument(view: view, status: status, vitals: board.vitals).text)
+    }
+
+    private func status(of view: HealthView) -> JSONValue {
+        StatusDocument(view: view, log: board.vitals.logBacklog).json
     }
 
     private func viewWithoutServer() -> HealthView { HealthView(board, server: nil, startedAt: startedAt) }

@@ -6,6 +6,7 @@ import Hummingbird
 import HummingbirdCore
 public import Logging
 public import NIOCore
+public import NIOSSL
 public import ServiceLifecycle
 
 /// The REST API: health checks, the member's status, the cluster (contract/patroni.md 2).
@@ -15,6 +16,7 @@ public struct AdminServer: Service {
     private let responder: AdminResponder
     private let listen: HostPort
     private let eventLoopGroup: any EventLoopGroup
+    private let tls: @Sendable () -> NIOSSLContext?
     private let logger: Logger
     private let limits: ConnectionLimits
     private let onListening: @Sendable (_ port: Int) async -> Void
@@ -22,28 +24,31 @@ public struct AdminServer: Service {
     /// - Parameters:
     ///   - board: where the loop puts what it knows.
     ///   - actions: what the endpoints that change something may do.
-    ///   - config: `restapi`, as it holds at the moment of asking: who may change something may change with it. Several
-    ///     hosts separated by commas share the port; none or `*` means all addresses.
+    ///   - config: `restapi`, as it holds at the moment of asking; only the address of the listener is that of now.
+    ///     Several hosts separated by commas share the port; none or `*` means all addresses.
+    ///   - tls: for a connection that begins; nil: it is not encrypted.
     ///   - eventLoopGroup: one thread is enough; may be shared, and is not shut down here.
     public init(
         board: StatusBoard, actions: ClusterActions, config: @escaping @Sendable () -> RestAPIConfig,
-        eventLoopGroup: any EventLoopGroup, logger: Logger
+        tls: @escaping @Sendable () -> NIOSSLContext?, eventLoopGroup: any EventLoopGroup, logger: Logger
     ) {
-        let first = config()
         self.init(
             responder: AdminResponder(
-                board: board, actions: actions, access: AccessRules(config), extraHeaders: first.httpExtraHeaders,
+                board: board, actions: actions, access: AccessRules(config), headers: CommonHeaders(config),
                 logger: logger),
-            listen: first.listen,
+            listen: config().listen, tls: tls,
             eventLoopGroup: eventLoopGroup, logger: logger, limits: ConnectionLimits(), onListening: { _ in })
     }
 
     init(
-        responder: AdminResponder, listen: HostPort, eventLoopGroup: any EventLoopGroup, logger: Logger,
-        limits: ConnectionLimits, onListening: @escaping @Sendable (_ port: Int) async -> Void
+        responder: AdminResponder, listen: HostPort, tls: @escaping @Sendable () -> NIOSSLContext? = { nil },
+        eventLoopGroup: any EventLoopGroup, logger: Logger,
+        limits: ConnectionLimits,
+        onListening: @escaping @Sendable (_ port: Int) async -> Void
     ) {
         self.responder = responder
         self.listen = listen
+        self.tls = tls
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
         self.limits = limits
@@ -85,14 +90,11 @@ public struct AdminServer: Service {
     }
 
     private func server(_ host: String, _ connections: Int) -> Server<AdminChannel> {
-        let dates = DateHeader()
         let responder = responder
         let logger = logger
-        let channel = AdminChannel(limits: limits) { request, writer, channel in
-            var response = await responder.respond(to: request, from: channel.remoteAddress)
+        let channel = AdminChannel(limits: limits, tls: tls) { request, writer, channel in
+            let response = await responder.respond(to: request, from: Client(channel))
             logger.debug("\(request.method) \(request.head.path ?? "") \(response.status.code)")
-            response.headers[.date] = dates.text
-            response.headers[.server] = "Matriarch/\(MatriarchVersion.own)"
             try await writer.write(response: response.head, body: response.body)
         }
         // Hummingbird speaks of each listener and client by itself; what matters is said here.

@@ -43,12 +43,14 @@ struct Answer: Sendable {
             closesConnection: true)
     }
 
-    func response(extraHeaders: HTTPFields) -> Response {
+    func response(_ common: CommonHeaders.Values) -> Response {
         var headers = HTTPFields()
+        headers[.server] = common.server
+        headers[.date] = common.date
         headers[.contentType] = contentType
         if isChallenge { headers[.wwwAuthenticate] = "Basic realm=\"Patroni\"" }
         if closesConnection { headers[.connection] = "close" }
-        if takesExtraHeaders { for field in extraHeaders { headers[field.name] = field.value } }
+        if takesExtraHeaders { for field in common.extra { headers[field.name] = field.value } }
         return Response(
             status: HTTPResponse.Status(code: code), headers: headers,
             body: body.isEmpty ? ResponseBody() : ResponseBody(byteBuffer: ByteBuffer(string: body)))

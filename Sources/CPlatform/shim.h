@@ -26,3 +26,6 @@ static inline int64_t matriarch_boottime_ns(void) {
     clock_gettime(CLOCK_BOOTTIME, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
+
+/// The kernel's number of the calling thread.
+static inline int matriarch_gettid(void) { return (int)syscall(SYS_gettid); }

@@ -13,8 +13,9 @@ enum AgentProcess {
         // Until somebody listens for it, SIGHUP must not end the process.
         signal(SIGHUP, SIG_IGN)
         signal(SIGPIPE, SIG_IGN)
-        let queue = LogQueue()
-        let logger = bootstrapLog(config.log, queue)
+        let log = AgentLog(config.log)
+        LoggingSystem.bootstrap { log.handler($0) }
+        let logger = Logger(label: "matriarch")
         let threads = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         var client = HTTPClient.Configuration()
         // A peer that refuses is silent now, not after its deadline.
@@ -23,15 +24,15 @@ enum AgentProcess {
         do {
             let assembly = try await AgentAssembly(
                 config: config, loader: loader, runtime: Launch.prepareRuntime(config), keeper: Launch.keeper,
-                http: http, logger: logger,
+                http: http, log: log, manager: ServiceManager(environment: Launch.environment), logger: logger,
                 exit: { code in
-                    _ = queue.flush(within: .seconds(1))
+                    _ = log.flush(within: .seconds(1))
                     // No exit handlers: the ZooKeeper client's would end the session, and with it a lock.
                     _exit(code)
                 })
             let doors = AdminServer(
                 board: assembly.board, actions: assembly.actions, config: assembly.restAPI,
-                eventLoopGroup: threads, logger: logger)
+                tls: { [tls = assembly.tls] in tls.server }, eventLoopGroup: threads, logger: logger)
             let group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(
                     services: [
@@ -46,24 +47,11 @@ enum AgentProcess {
             logger.info("ended")
         } catch {
             logger.critical("\(error)")
-            _ = queue.flush(within: .seconds(1))
+            _ = log.flush(within: .seconds(1))
             _exit(1)
         }
         try? await http.shutdown()
-        exit(queue.flush(within: .seconds(2)) ? 0 : 5)
-    }
-
-    private static func bootstrapLog(_ config: LogConfig, _ queue: LogQueue) -> Logger {
-        let level: Logger.Level =
-            switch config.level {
-            case .debug: .debug
-            case .info: .info
-            case .warning: .warning
-            case .error: .error
-            case .critical: .critical
-            }
-        LoggingSystem.bootstrap { _ in LineLog(level: level, queue: queue) }
-        return Logger(label: "matriarch")
+        exit(log.flush(within: .seconds(2)) ? 0 : 5)
     }
 }
 

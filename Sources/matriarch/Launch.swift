@@ -8,24 +8,46 @@ import SystemPackage
 
 /// From the user's command to a supervised agent: check everything first, then become the supervisor with the same pid.
 enum Launch {
-    /// Reads and checks the configuration; ends the process with code 1 and every problem on stderr when it does not hold.
+    /// Reads the configuration, and with `checksDisk` what it names on this machine; ends the process with code 1 and
+    /// every problem on stderr when it does not hold.
     static func load(_ path: String?, checksDisk: Bool) -> AgentConfig {
-        do {
+        do throws(ConfigError) {
             let loaded = try loader(path).load()
-            if checksDisk {
-                let problems = ConfigValidator.checkDisk(
-                    loaded.config, searchPath: environment["PATH"] ?? "", source: path ?? "environment")
-                let asked = DynamicConfig(document: loaded.config.bootstrap.dcs ?? [:], local: loaded.config.postgresql)
-                let unsupported = asked.notYetSupported.map {
-                    "\(path ?? "environment"): bootstrap.dcs.\($0): true is not yet supported: must be false or left out"
-                }
-                if !problems.isEmpty || !unsupported.isEmpty { fail(problems.map(\.description) + unsupported) }
-                for notice in loaded.notices { complain("\(notice)") }
-            }
+            guard checksDisk else { return loaded.config }
+            let problems = diskProblems(loaded.config, path)
+            guard problems.isEmpty else { throw ConfigError(problems) }
+            for notice in loaded.notices { complain("\(notice)") }
             return loaded.config
         } catch {
-            fail(["\(error)"])
+            fail(error.problems.map(\.description))
         }
+    }
+
+    /// `--validate-config`: silent when all of it holds; else a line for each problem, as Patroni writes them.
+    static func validate(_ path: String?, ignoresListenPorts: Bool) async {
+        do throws(ConfigError) {
+            let config = try loader(path).load().config
+            let source = path ?? "environment"
+            var problems = ConfigValidator.checkAddresses(config, source: source) + diskProblems(config, path)
+            problems += await ConfigValidator.checkVersion(config, source: source)
+            problems += await ConfigValidator.checkNetwork(
+                config, ignoresListenPorts: ignoresListenPorts, environment: environment, source: source)
+            guard problems.isEmpty else { throw ConfigError(problems) }
+        } catch {
+            fail(error.problems.map(\.validatorLine))
+        }
+    }
+
+    private static func diskProblems(_ config: AgentConfig, _ path: String?) -> [ConfigProblem] {
+        let source = path ?? "environment"
+        let asked = DynamicConfig(document: config.bootstrap.dcs ?? [:], local: config.postgresql)
+        return ConfigValidator.checkDisk(config, searchPath: environment["PATH"] ?? "", source: source)
+            + ConfigValidator.checkFiles(config, source: source)
+            + asked.notYetSupported.map {
+                ConfigProblem(
+                    .unsupported, source: source, path: ["bootstrap", "dcs", $0], value: true,
+                    message: "is not yet supported: must be false or left out")
+            }
     }
 
     /// Remembers the variables, so that each reload sees them.
@@ -70,6 +92,19 @@ enum Launch {
     static func sample() -> String {
         let folder = (try? Installation.find())?.binDir.string ?? "#FIXME"
         return SampleConfig.text(name: ProcessInfo.processInfo.hostName, address: "#FIXME", binDir: folder)
+    }
+
+    /// To standard output without a path; folders on the way are made.
+    static func deliver(_ text: String, to path: String?) {
+        guard let path else { return print(text, terminator: "") }
+        do {
+            let file = URL(filePath: absolute(path))
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try text.write(to: file, atomically: true, encoding: .utf8)
+        } catch {
+            fail(["\(path): \(error)"])
+        }
     }
 
     static var environment: [String: String] { ProcessInfo.processInfo.environment }

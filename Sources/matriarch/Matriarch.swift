@@ -20,20 +20,32 @@ struct Matriarch: AsyncParsableCommand {
     @Flag(help: "Check the configuration, print what is wrong, and end.")
     var validateConfig = false
 
-    @Flag(help: "Print a configuration to begin with, and end.")
+    @Flag(name: .shortAndLong, help: "With --validate-config: ports that are in use are no problem.")
+    var ignoreListenPort = false
+
+    @Flag(help: "Print a configuration to begin with, or write it to the file, and end.")
     var generateSampleConfig = false
 
     /// What the supervisor starts; the user's own process becomes the supervisor.
     @Flag(help: .hidden)
     var agentProcess = false
 
+    func validate() throws {
+        guard [version, validateConfig, generateSampleConfig].filter({ $0 }).count < 2 else {
+            throw ValidationError("--version, --validate-config and --generate-sample-config exclude each other")
+        }
+        guard validateConfig || !ignoreListenPort else {
+            throw ValidationError("--ignore-listen-port goes with --validate-config")
+        }
+    }
+
     func run() async throws {
         if version {
             print("matriarch \(MatriarchVersion.own)")
         } else if generateSampleConfig {
-            print(Launch.sample())
+            Launch.deliver(Launch.sample(), to: configfile)
         } else if validateConfig {
-            _ = Launch.load(configfile, checksDisk: true)
+            await Launch.validate(configfile, ignoresListenPorts: ignoreListenPort)
         } else if agentProcess {
             try await AgentProcess.run(Launch.load(configfile, checksDisk: false), Launch.loader(configfile))
         } else {

@@ -16,31 +16,8 @@ import Testing
         _ limits: ConnectionLimits = ConnectionLimits(), listen: HostPort = HostPort(host: "127.0.0.1", port: 0),
         listeners: Int = 1, _ test: @escaping @Sendable (_ port: Int) async throws -> Void
     ) async throws {
-        let threads = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let (ports, found) = AsyncStream.makeStream(of: Int.self)
-        let server = AdminServer(
-            responder: AdminResponder(board: TestBoard(.primary()).board), listen: listen, eventLoopGroup: threads,
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), limits: limits,
-            onListening: { found.yield($0) })
-        do {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await server.run() }
-                group.addTask {
-                    var running = 0
-                    for await port in ports {
-                        running += 1
-                        if running == listeners { return try await test(port) }
-                    }
-                }
-                // Ends with the test, or with the server when it could not begin.
-                try await group.next()
-                group.cancelAll()
-            }
-        } catch {
-            try await threads.shutdownGracefully()
-            throw error
-        }
-        try await threads.shutdownGracefully()
+        try await TestServer.run(
+            AdminResponder(board: TestBoard(.primary()).board), limits, listen: listen, listeners: listeners, test)
     }
 
     @Test(arguments: [
@@ -240,7 +217,7 @@ import Testing
 
     @Test func aShutdownClosesIdleConnections() async throws {
         let threads = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let quiet = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let quiet = TestServer.quiet
         let (ports, found) = AsyncStream.makeStream(of: Int.self)
         let server = AdminServer(
             responder: AdminResponder(board: TestBoard(.primary()).board),

@@ -127,6 +127,6 @@ import Testing
     }
 
     @Test func dates() {
-        #expect(DateHeader.text(of: 784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
+        #expect(CommonHeaders.text(of: 784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
     }
 }

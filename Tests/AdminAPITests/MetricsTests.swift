@@ -21,6 +21,7 @@ import Testing
         var scene = Scene.primary()
         scene.vitals.counts.decisions = ["leader.steady": 12, "leader.promote": 2]
         scene.vitals.counts.promotions = 1
+        for delay in [1, 3, 2000] { scene.vitals.renewalDelays.note(.milliseconds(delay)) }
         #expect(text(scene) == Self.primaryText)
     }
 
@@ -184,6 +185,19 @@ import Testing
         # HELP matriarch_lease_left_seconds Time for which acknowledged writes prove the ZooKeeper session.
         # TYPE matriarch_lease_left_seconds gauge
         matriarch_lease_left_seconds\(labels) 25.25
+        # HELP matriarch_lease_renewal_delay_seconds How long after their time the renewals of the lease were sent.
+        # TYPE matriarch_lease_renewal_delay_seconds histogram
+        matriarch_lease_renewal_delay_seconds_bucket{scope="gold",name="node-0",le="0.001"} 1
+        matriarch_lease_renewal_delay_seconds_bucket{scope="gold",name="node-0",le="0.005"} 2
+        matriarch_lease_renewal_delay_seconds_bucket{scope="gold",name="node-0",le="0.01"} 2
+        matriarch_lease_renewal_delay_seconds_bucket{scope="gold",name="node-0",le="0.025"} 2
+        matriarch_lease_renewal_delay_seconds_bucket{scope="gold",name="node-0",le="0.05"} 2
+        matriarch_lease_renewal_delay_seconds_bucket{scope="gold",name="node-0",le="0.1"} 2
+        matriarch_lease_renewal_delay_seconds_bucket{scope="gold",name="node-0",le="0.25"} 2
+        matriarch_lease_renewal_delay_seconds_bucket{scope="gold",name="node-0",le="1.0"} 2
+        matriarch_lease_renewal_delay_seconds_bucket{scope="gold",name="node-0",le="+Inf"} 3
+        matriarch_lease_renewal_delay_seconds_sum\(labels) 2.004
+        matriarch_lease_renewal_delay_seconds_count\(labels) 3
         # HELP matriarch_session_timeout_seconds Length of the ZooKeeper session as granted.
         # TYPE matriarch_session_timeout_seconds gauge
         matriarch_session_timeout_seconds\(labels) 30.0

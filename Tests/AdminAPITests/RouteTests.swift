@@ -2,6 +2,7 @@ import AdminModel
 import HACore
 import Hummingbird
 import HummingbirdTesting
+import LocalConfiguration
 import NIOConcurrencyHelpers
 import PostgresControl
 import Testing
@@ -20,7 +21,11 @@ import Testing
     private func request(
         _ method: HTTPRequest.Method, _ target: String, _ board: TestBoard, extraHeaders: [String: String] = [:]
     ) async throws -> Reply {
-        let application = Application(responder: AdminResponder(board: board.board, extraHeaders: extraHeaders))
+        var config = RestAPIConfig(
+            listen: HostPort(host: "127.0.0.1", port: 1), connectAddress: HostPort(host: "127.0.0.1", port: 1))
+        config.httpExtraHeaders = extraHeaders
+        let headers = CommonHeaders { [config] in config }
+        let application = Application(responder: AdminResponder(board: board.board, headers: headers))
         return try await application.test(.router) { client in
             try await client.execute(uri: target, method: method) { response in
                 Reply(

@@ -100,8 +100,6 @@ struct ConfigProblemTests {
         ("synchronous_mode: on", "synchronous_mode: Quorum", "bootstrap.dcs.synchronous_mode"),
         ("archive: {type: physical}", "l: {type: logical, database: d, plugin: p}", "bootstrap.dcs.slots.l"),
         ("archive: {type: physical}", "l: {database: d, plugin: p}", "bootstrap.dcs.slots.l"),
-        ("restapi:\n", "restapi:\n  certfile: /c.pem\n", "restapi.certfile"),
-        ("restapi:\n", "restapi:\n  verify_client: required\n", "restapi.verify_client"),
     ]
 
     @Test("what is not supported yet is refused by name", arguments: unsupportedKeys)

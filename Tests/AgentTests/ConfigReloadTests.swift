@@ -19,10 +19,15 @@ struct ConfigReloadTests {
             "az: b": "az: c", "password: canary-rest": "password: canary-new", "[10.0.0.0/8,": "[10.1.0.0/16,",
             "logging_collector: off": "logging_collector: off\n    work_mem: 7MB",
             "- local all all trust": "- local all all peer", "checkpoint: fast": "checkpoint: spread",
+            "restapi:\n": "restapi:\n  certfile: /c.pem\n  server_tokens: Minimal\n",
+            "zookeeper:\n": "ctl: {certfile: /c.pem}\nzookeeper:\n", "level: DEBUG": "level: ERROR\n  dir: /var/log",
         ])
         #expect(settings.reload(changed).isEmpty)
         #expect(settings.local.tags["az"] == "c")
         #expect(settings.local.restAPI == changed.restAPI)
+        #expect(settings.local.restAPI.url == "https://10.0.0.1:8008/patroni")
+        #expect(settings.local.control == changed.control)
+        #expect(settings.local.log == changed.log)
         #expect(settings.postgres.pgHBA == ["local all all peer"])
         #expect(settings.postgres.parameters.contains(PostgresParameter(name: "work_mem", value: "7MB")))
         #expect(settings.postgres.parameters.contains(PostgresParameter(name: "wal_level", value: "logical")))
@@ -47,13 +52,14 @@ struct ConfigReloadTests {
             let waiting = settings.reload(changed).map(\.description)
             #expect(
                 Set(waiting) == [
-                    "scope", "restapi.listen", "postgresql.bin_dir", "postgresql.authentication", "zookeeper", "log",
+                    "scope", "restapi.listen", "postgresql.bin_dir", "postgresql.authentication", "zookeeper",
                     "watchdog",
                 ])
             #expect(settings.local.scope == "gold")
             #expect(settings.local.restAPI.listen.port == 8008)
             #expect(settings.postgres.binDir == "/usr/lib/postgresql/15/bin")
             #expect(settings.local.tags["az"] == "c", "the others hold")
+            #expect(settings.local.log.level == .info)
         }
         #expect(settings.reload(try Self.config()).isEmpty)
     }
@@ -83,7 +89,9 @@ struct ConfigReloadTests {
             path: path, environment: ["HOME": "/home/pg"], sealed: ["PATRONI_RESTAPI_USERNAME": "sealed"])
         let settings = ClusterSettings(local: try loader.load().config)
         let log = LogCollector()
-        let reloader = ConfigReloader(loader: loader, settings: settings, wakeup: Wakeup(), logger: log.logger)
+        let reloader = ConfigReloader(
+            loader: loader, settings: settings, tls: try TransportSecurity(settings.local),
+            log: AgentLog(settings.local.log), manager: nil, wakeup: Wakeup(), logger: log.logger)
         try write(
             try ConfigFixture.changed([
                 "az: b": "az: c", "listen: 0.0.0.0:8008": "listen: 0.0.0.0:x",
@@ -99,11 +107,11 @@ struct ConfigReloadTests {
         #expect(settings.local.tags["az"] == "b")
         #expect(log.count("stays as it was") >= 3)
         #expect(log.count("canary") == 0)
-        try write(try ConfigFixture.changed(["az: b": "az: c", "level: DEBUG": "level: INFO"]))
+        try write(try ConfigFixture.changed(["az: b": "az: c", "mode: off": "mode: automatic"]))
         await reloader.reload()
         #expect(settings.local.tags["az"] == "c")
         #expect(settings.local.restAPI.username == "sealed", "variables are remembered")
         #expect(log.count("read again") == 1)
-        #expect(log.count("restart of the agent: log") == 1)
+        #expect(log.count("restart of the agent: watchdog") == 1)
     }
 }

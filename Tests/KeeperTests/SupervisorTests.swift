@@ -111,6 +111,31 @@ extension KeeperTests {
             try await member.end()
         }
 
+        @Test func `as process 1 it reaps what nobody else does`() async throws {
+            let member = try KeeperProgram()
+            // The shell in between ends at once: who reaps its child then?
+            let script = """
+                echo $PPID > $DIR/parent
+                sh -c "sleep 0.3 & echo \\$! > $DIR/orphan"
+                cut -d ' ' -f 4 /proc/$(cat $DIR/orphan)/stat > $DIR/adopted
+                sleep 1
+                cat /proc/[0-9]*/stat | grep -c '(sleep) Z' > $DIR/zombies
+                exit 5
+                """
+            let file = try member.folder.write("agent.sh", "DIR=\(member.folder.path)\n" + script)
+            let supervisor = try UnprivilegedProcess.start(
+                ProcessNamespace.launcher[0],
+                ProcessNamespace.launcher.dropFirst() + [
+                    member.binary, "supervise", "--runtime", member.runtimePath, "--", "/bin/sh", file,
+                ],
+                output: member.folder.path("supervisor.log"))
+            #expect(try await supervisor.wait() == .exited(5))
+            #expect(member.folder.read("parent") == "1\n")
+            #expect(member.folder.read("adopted") == "1\n")
+            #expect(member.folder.read("zombies") == "0\n")
+            try await member.end()
+        }
+
         @Test func `an upgrade keeps the pid, the lock and the secrets`() async throws {
             let member = try KeeperProgram()
             try member.folder.write("secret", "word\n", mode: 0o600)

@@ -15,6 +15,8 @@ public final class ClusterNode: Sendable {
     private let cluster: TemporaryFolder
     private let command: AgentCommand
     private let superuser: ConnectionInfo
+    private let probe: Certificates.Files?
+    private let launcher: [String]
     private let environment: [String: String]
     private let process = Locked<UnprivilegedProcess?>(nil)
 
@@ -30,6 +32,8 @@ public final class ClusterNode: Sendable {
             ("host", "127.0.0.1"), ("port", String(place.port)), ("application_name", "test"),
         ])
         environment = settings.environment(for: place)
+        probe = settings.probe
+        launcher = settings.launcher
         try write(configuration: settings.yaml(for: place, zooKeeper: zooKeeper))
     }
 
@@ -45,8 +49,9 @@ public final class ClusterNode: Sendable {
 
     /// Starts the program; returns at once.
     public func start() throws {
+        let line = launcher + [command.executable, place.configuration]
         let started = try UnprivilegedProcess.start(
-            command.executable, [place.configuration], environment: environment, folder: place.folder, output: place.log
+            line[0], Array(line.dropFirst()), environment: environment, folder: place.folder, output: place.log
         )
         process.withLock { $0 = started }
     }
@@ -95,14 +100,18 @@ public final class ClusterNode: Sendable {
     /// What the user started: with this project's program, the supervisor.
     public var supervisor: ProcessTable.Entry? {
         guard let running = process.withLock({ $0 }), running.isRunning else { return nil }
-        return ProcessTable.entry(running.pid)
+        // A launcher stays as the parent of what it launched.
+        return launcher.isEmpty ? ProcessTable.entry(running.pid) : ProcessTable().children(of: running.pid).first
     }
 
     /// The supervisor's child that decides; for a foreign command the program itself.
     public var agent: ProcessTable.Entry? {
         guard let supervisor else { return nil }
-        if command.folder == nil { return supervisor }
-        return ProcessTable().children(of: supervisor.pid).first { $0.state != "Z" }
+        guard let folder = command.folder else { return supervisor }
+        // As process 1 the supervisor has adopted the keeper, too.
+        let table = ProcessTable()
+        let own = Set(table.running("\(folder)/matriarch").map(\.pid))
+        return table.children(of: supervisor.pid).first { own.contains($0.pid) && $0.state != "Z" }
     }
 
     /// PostgreSQL's parent; nil when there is none, and for a foreign command.
@@ -184,9 +193,17 @@ public final class ClusterNode: Sendable {
         }
     }
 
+    /// How the program, or what was put before it, ended.
+    public func end(within deadline: Duration = AgentCommand.deadline()) async throws -> UnprivilegedProcess.ExitStatus
+    {
+        guard let running = process.withLock({ $0 }) else { throw SupportError("\(name) was not started") }
+        return try await running.wait(within: deadline)
+    }
+
     /// The status of a REST request; nil when nothing answers.
     public func rest(_ target: String, _ method: String = "GET") async -> Int? {
-        await HTTPProbe.status(method, target, port: restPort)
+        guard let probe else { return await HTTPProbe.status(method, target, port: restPort) }
+        return try? await HTTPProbe.secure(method, target, port: restPort, identity: probe).status
     }
 
     /// Everything the program and PostgreSQL said so far.

@@ -28,6 +28,14 @@ public struct ClusterSettings: Sendable {
     public var postgres: @Sendable (NodePlace) -> [String] = { _ in [] }
     /// Further keys of `bootstrap`, likewise.
     public var bootstrap: @Sendable (NodePlace) -> [String] = { _ in [] }
+    /// Further lines of `restapi`, and whole sections at the end of the file.
+    public var restAPI: [String] = []
+    public var sections: [String] = []
+    /// How the tests ask a REST API that speaks TLS; nil: it does not.
+    public var probe: Certificates.Files?
+    /// Put before the program.
+    public var launcher: [String] = []
+    public var environment: [String: String] = [:]
     public var useRewind = true
     /// The `tags` section of single members, such as `nofailover: true`.
     public var tags: [String: [String]] = [:]
@@ -52,6 +60,7 @@ public struct ClusterSettings: Sendable {
         let bootstrapLines = bootstrap(node).map { "  \($0)" }.joined(separator: "\n")
         let parameterLines = parameters.map { "    \($0)" }.joined(separator: "\n")
         let tagLines = tags[node.name].map { "tags:\n" + $0.map { "  \($0)\n" }.joined() } ?? ""
+        let restLines = restAPI.map { "  \($0)\n" }.joined()
         let authentication = withPasswords ? "  authentication: \(login("admin", passwords.rest))\n" : ""
         return """
             scope: \(scope)
@@ -59,7 +68,7 @@ public struct ClusterSettings: Sendable {
             restapi:
               listen: 127.0.0.1:\(node.restPort)
               connect_address: 127.0.0.1:\(node.restPort)
-            \(authentication)zookeeper:
+            \(authentication)\(restLines)zookeeper:
               hosts: [\(zooKeeper.split(separator: ",").map { "'\($0)'" }.joined(separator: ", "))]
             bootstrap:
               dcs:
@@ -101,13 +110,13 @@ public struct ClusterSettings: Sendable {
               - host all all 127.0.0.1/32 scram-sha-256
               - host replication replicator 127.0.0.1/32 scram-sha-256
             \(postgresLines)
-            \(tagLines)
+            \(tagLines)\(sections.map { $0 + "\n" }.joined())
             """
     }
 
     /// The environment of one member's program.
     func environment(for node: NodePlace) -> [String: String] {
-        var variables = ["RUNTIME_DIRECTORY": node.runtimeFolder, "HOME": node.folder]
+        var variables = environment.merging(["RUNTIME_DIRECTORY": node.runtimeFolder, "HOME": node.folder]) { $1 }
         if passwordsInEnvironment.contains(node.name) {
             variables["PATRONI_SUPERUSER_PASSWORD"] = passwords.superuser
             variables["PATRONI_REPLICATION_PASSWORD"] = passwords.replication

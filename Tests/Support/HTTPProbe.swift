@@ -33,6 +33,41 @@ public enum HTTPProbe {
         try? await send(method, target, port: port).status
     }
 
+    /// The same over TLS, by `curl`, which trusts every server.
+    /// - Parameter identity: shown to the server.
+    public static func secure(
+        _ method: String, _ target: String, port: UInt16, identity: Certificates.Files? = nil, body: String? = nil,
+        headers: [String: String] = [:]
+    ) async throws -> HTTPAnswer {
+        var arguments = ["--silent", "--show-error", "--include", "--insecure", "--http1.1", "--max-time", "5"]
+        arguments += method == "HEAD" ? ["--head"] : ["--request", method]
+        if let identity { arguments += ["--cert", identity.certificate, "--key", identity.key] }
+        if let body { arguments += ["--data-binary", body] }
+        for (name, value) in headers { arguments += ["--header", "\(name): \(value)"] }
+        let command = arguments + ["https://127.0.0.1:\(port)\(target)"]
+        let bytes = try await withCheckedThrowingContinuation {
+            (continuation: CheckedContinuation<[UInt8], any Error>) in
+            DispatchQueue.global().async { continuation.resume(with: Result { try curl(command) }) }
+        }
+        return try parse(bytes, "\(method) \(target)")
+    }
+
+    private static func curl(_ arguments: [String]) throws -> [UInt8] {
+        let curl = Process()
+        let (output, errors) = (Pipe(), Pipe())
+        curl.executableURL = URL(filePath: "/usr/bin/curl")
+        curl.arguments = arguments
+        (curl.standardOutput, curl.standardError) = (output, errors)
+        try curl.run()
+        let bytes = output.fileHandleForReading.readDataToEndOfFile()
+        curl.waitUntilExit()
+        guard curl.terminationStatus == 0 else {
+            let words = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            throw SupportError(words.isEmpty ? "curl ended with \(curl.terminationStatus)" : words)
+        }
+        return Array(bytes)
+    }
+
     private static func exchange(_ request: [UInt8], _ port: UInt16, _ deadline: Duration) throws -> [UInt8] {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw SupportError("socket: \(String(cString: strerror(errno)))") }

@@ -6,8 +6,8 @@ import HTTPTypes
 import LibPQ
 import NIOCore
 
-/// Who may use the endpoints that change something (contract/patroni.md 2.2), in the contract's order: where from, then
-/// who. Safe endpoints are open to all.
+/// Who may use the endpoints that change something (contract/patroni.md 2.2), in the contract's order: where from, by
+/// which certificate, who. Safe endpoints are open to all.
 struct AccessRules: Sendable {
     private let config: @Sendable () -> RestAPIConfig?
     private let resolver = HostResolver()
@@ -21,11 +21,16 @@ struct AccessRules: Sendable {
     /// - Parameter members: URLs of the members' REST APIs, asked for only when they count.
     /// - Returns: nil when the request may go on.
     func refusal(
-        _ headers: HTTPFields, from address: SocketAddress?, members: @Sendable () async -> [String]
+        _ headers: HTTPFields, from client: Client, members: @Sendable () async -> [String]
     ) async -> Answer? {
         guard let config = config() else { return nil }
-        if !config.allowlist.isEmpty || config.allowlistIncludeMembers, await !isAllowed(address, config, members) {
+        if !config.allowlist.isEmpty || config.allowlistIncludeMembers,
+            await !isAllowed(client.address, config, members)
+        {
             return .text(403, "Access is denied")
+        }
+        if config.identity != nil, config.verifyClient != .none, await !client.hasCertificate() {
+            return .text(403, "client certificate required")
         }
         guard let user = config.username, let password = config.password else { return nil }
         guard let header = headers[.authorization] else { return .challenge("no auth header received") }

@@ -99,6 +99,10 @@ struct MetricsDocument: Sendable {
             metrics.gauge(
                 "matriarch_lease_left_seconds", Self.seconds(max(.zero, end - view.now)),
                 "Time for which acknowledged writes prove the ZooKeeper session.")
+            metrics.histogram(
+                "matriarch_lease_renewal_delay_seconds", bounds: RenewalDelays.bounds.map(Self.seconds),
+                counts: vitals.renewalDelays.counts, sum: Self.seconds(vitals.renewalDelays.sum),
+                "How long after their time the renewals of the lease were sent.")
         }
         if let timeout = status.sessionTimeout {
             metrics.gauge(

@@ -1,7 +1,7 @@
 /// Prometheus' text format (version 0.0.4): metrics one after the other, each with its help, its type and its samples.
 struct MetricsText: Sendable {
     enum Kind: String, Sendable {
-        case gauge, counter
+        case gauge, counter, histogram
     }
 
     typealias Label = (name: String, value: String)
@@ -24,6 +24,18 @@ struct MetricsText: Sendable {
     }
 
     /// - Parameters:
+    ///   - bounds: of the buckets but the last, which has none.
+    ///   - counts: what is at most as large as each bound, and all at the end.
+    mutating func histogram(_ name: String, bounds: [String], counts: [Int], sum: String, _ help: String) {
+        text += "# HELP \(name) \(help)\n# TYPE \(name) \(Kind.histogram.rawValue)\n"
+        for (bound, count) in zip(bounds + ["+Inf"], counts) {
+            append("\(name)_bucket", [("le", bound)], String(count))
+        }
+        append("\(name)_sum", [], sum)
+        append("\(name)_count", [], String(counts.last ?? 0))
+    }
+
+    /// - Parameters:
     ///   - help: one line without backslashes.
     ///   - comment: a line of its own between help and type.
     ///   - samples: each with the labels that only it has.
@@ -33,10 +45,12 @@ struct MetricsText: Sendable {
         text += "# HELP \(name) \(help)\n"
         if let comment { text += "# \(comment)\n" }
         text += "# TYPE \(name) \(kind.rawValue)\n"
-        for sample in samples {
-            let pairs = (labels + sample.own).map { "\($0.name)=\"\(Self.escaped($0.value))\"" }
-            text += "\(name){\(pairs.joined(separator: ","))} \(sample.value)\n"
-        }
+        for sample in samples { append(name, sample.own, sample.value) }
+    }
+
+    private mutating func append(_ name: String, _ own: [Label], _ value: String) {
+        let pairs = (labels + own).map { "\($0.name)=\"\(Self.escaped($0.value))\"" }
+        text += "\(name){\(pairs.joined(separator: ","))} \(value)\n"
     }
 
     private static func escaped(_ value: String) -> String {

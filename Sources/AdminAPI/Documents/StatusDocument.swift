@@ -6,6 +6,8 @@ import PostgresControl
 /// The status JSON of `/patroni` and of every health check (contract/patroni.md 2.3), keys in the contract's order.
 struct StatusDocument: Sendable {
     let view: HealthView
+    /// Of the agent's log.
+    var log = (waiting: 0, lost: 0)
 
     var json: JSONValue {
         var object = JSONObject()
@@ -17,6 +19,9 @@ struct StatusDocument: Sendable {
         let identifier = view.server?.systemIdentifier ?? view.status?.systemIdentifier
         object["database_system_identifier"] = identifier.map { .string($0.rawValue) }
         object["patroni"] = patroni
+        // Up to two lines wait at any time.
+        if log.waiting > 2 { object["logger_queue_size"] = .int(Int64(log.waiting)) }
+        if log.lost > 0 { object["logger_records_lost"] = .int(Int64(log.lost)) }
         object["matriarch"] = matriarch
         return .object(object)
     }

@@ -2,16 +2,24 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 
-/// Hummingbird's HTTP/1.1 connection with our limits and our rules for its end.
+/// Hummingbird's HTTP/1.1 connection with our limits and our rules for its end, inside TLS when there is a
+/// certificate.
 struct AdminChannel: ServerChildChannel {
     typealias Value = HTTP1Channel.Value
 
     private let http: HTTP1Channel
     private let limits: ConnectionLimits
+    private let tls: @Sendable () -> NIOSSLContext?
 
-    init(limits: ConnectionLimits, responder: @escaping HTTPChannelHandler.Responder) {
+    /// - Parameter tls: asked for each connection.
+    init(
+        limits: ConnectionLimits, tls: @escaping @Sendable () -> NIOSSLContext?,
+        responder: @escaping HTTPChannelHandler.Responder
+    ) {
         self.limits = limits
+        self.tls = tls
         http = HTTP1Channel(
             responder: responder,
             configuration: HTTP1Channel.Configuration(
@@ -22,11 +30,18 @@ struct AdminChannel: ServerChildChannel {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         let limits = limits
-        return http.setup(channel: channel, logger: logger).flatMapThrowing { value in
+        let http = http
+        let tls = tls
+        return channel.eventLoop.makeCompletedFuture {
+            guard let context = tls() else { return }
+            try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+        }.flatMap {
+            http.setup(channel: channel, logger: logger)
+        }.flatMapThrowing { value in
             let pipeline = channel.pipeline.syncOperations
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
             let budget = HeaderBudget(limit: limits.headerBytes)
-            try pipeline.addHandler(budget, position: .first)
+            try pipeline.addHandler(budget, position: .before(decoder))
             try pipeline.addHandler(ConnectionRules(limits: limits, budget: budget), position: .after(decoder))
             return value
         }

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 
 /// When a connection ends: after the answer to a request of HTTP/1.0 or with `Connection: close` in any case, after an
 /// answer that says so, and when a client takes too long. Stands right behind the decoder, where the version of a
@@ -161,9 +162,15 @@ final class ConnectionRules: ChannelDuplexHandler {
     private func timerFired(_ context: ChannelHandlerContext) {
         timer = nil
         if NIODeadline.now() >= deadline {
-            context.close(promise: nil)
+            abandon(context)
         } else {
             schedule(context)
         }
+    }
+
+    /// TLS would first say goodbye and wait for the answer of a client that has had its time.
+    private func abandon(_ context: ChannelHandlerContext) {
+        let tls = try? context.pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self)
+        (tls ?? context).close(promise: nil)
     }
 }

@@ -1,7 +1,8 @@
 public import AdminModel
-public import LocalConfiguration
+public import Glibc
 public import HACore
 public import LibPQ
+public import LocalConfiguration
 
 /// The configuration of one agent: its file with `PATRONI_*` laid over it (contract/patroni.md 3.1 and 3.2). What holds
 /// for the whole cluster is `DynamicConfig`.
@@ -12,6 +13,7 @@ public struct AgentConfig: Sendable {
     public var namespace: String
     public var name: MemberID
     public var restAPI: RestAPIConfig
+    public var control: PeerAccess
     public var zooKeeper: ZooKeeperConfig
     public var postgresql: LocalPostgresConfig
     public var bootstrap: BootstrapConfig
@@ -47,9 +49,46 @@ public struct RestAPIConfig: Hashable, Sendable {
     public var allowlist: [String] = []
     public var allowlistIncludeMembers = false
     public var httpExtraHeaders: [String: String] = [:]
+    /// Laid over those of HTTP while TLS is on.
+    public var httpsExtraHeaders: [String: String] = [:]
+    /// TLS is on when there is one.
+    public var identity: TLSIdentity?
+    /// Whom clients' certificates must come from.
+    public var cafile: String?
+    /// Of TLS 1.2, in OpenSSL's notation; nil: the library's choice.
+    public var ciphers: String?
+    public var verifyClient = ClientVerification.none
+    public var serverTokens = ServerTokens.original
 
     /// The URL under which peers ask this member.
-    public var url: String { "http://\(connectAddress)/patroni" }
+    public var url: String { "\(identity == nil ? "http" : "https")://\(connectAddress)/patroni" }
+}
+
+/// A certificate with its key.
+public struct TLSIdentity: Hashable, Sendable {
+    public var certfile: String
+    /// Nil: the key is in `certfile`, too.
+    public var keyfile: String?
+    public var keyfilePassword: Secret?
+}
+
+/// `restapi.verify_client`: whether the handshake asks for a certificate, and refuses a client without one.
+public enum ClientVerification: String, Hashable, Sendable, CaseIterable {
+    case none, optional, required
+}
+
+/// `restapi.server_tokens`: what the header `Server` tells.
+public enum ServerTokens: String, Hashable, Sendable, CaseIterable {
+    case original, minimal, productonly
+}
+
+/// `ctl`, as far as the daemon uses it: how it shows itself to peers over https. It never checks their host names
+/// (contract/patroni.md 3.2).
+public struct PeerAccess: Hashable, Sendable {
+    public var identity: TLSIdentity?
+    /// Whom peers' certificates must come from, asked for only with an identity of our own; nil: `restapi.cafile`, then
+    /// the system's.
+    public var cacert: String?
 }
 
 public struct LocalPostgresConfig: Sendable {
@@ -131,12 +170,20 @@ public struct LogConfig: Hashable, Sendable {
     public var kind = Kind.plain
     public var level = Level.info
     public var tracebackLevel = Level.error
-    /// Python's %-style; nil: the default line.
-    public var format: String?
+    /// Per logger, by name; a name stands for those below it, too.
+    public var loggers: [String: Level] = [:]
+    /// Python's %-style, or the fields of a JSON document.
+    public var format = LogFormat.standard
+    /// Added to each JSON document, as they are.
+    public var staticFields = JSONObject()
     /// strftime; nil: `YYYY-MM-DD HH:MM:SS,mmm`.
     public var dateFormat: String?
+    /// Lines that may wait to be written.
+    public var maxQueueSize = 1000
     /// Nil: stderr.
     public var dir: String?
+    /// The permissions of a log file; nil: what the umask leaves.
+    public var mode: mode_t?
     public var fileNumber = 4
     /// Bytes.
     public var fileSize = 25_000_000

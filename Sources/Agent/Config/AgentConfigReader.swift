@@ -12,6 +12,7 @@ extension AgentConfig {
         let scope = root.requiredText("scope")
         let name = Self.name(root)
         let restAPI = RestAPIConfig(reading: Self.required(root, "restapi"))
+        let control = PeerAccess(reading: root.section("ctl"))
         let zooKeeper = ZooKeeperConfig(reading: Self.required(root, "zookeeper"))
         let postgresql = LocalPostgresConfig(reading: Self.required(root, "postgresql"), home: home)
         let bootstrap = BootstrapConfig(reading: root.section("bootstrap"))
@@ -27,13 +28,13 @@ extension AgentConfig {
         for key in ["ttl", "loop_wait", "retry_timeout", "standby_cluster"] where root.value(key) != nil {
             findings.notice(.withoutEffect, [key], "has no effect in a local file: it belongs under bootstrap.dcs")
         }
-        _ = root.value("ctl")
         root.withoutEffect("thread_pool_size", "thread_stack_size")
         root.finish()
         guard let scope, let name, let restAPI, let zooKeeper, let postgresql else { return nil }
         self.init(
-            scope: scope, namespace: namespace, name: MemberID(name), restAPI: restAPI, zooKeeper: zooKeeper,
-            postgresql: postgresql, bootstrap: bootstrap, tags: tags, log: log, watchdog: watchdog, spock: spock,
+            scope: scope, namespace: namespace, name: MemberID(name), restAPI: restAPI, control: control,
+            zooKeeper: zooKeeper, postgresql: postgresql, bootstrap: bootstrap, tags: tags, log: log,
+            watchdog: watchdog, spock: spock,
             matriarch: matriarch, document: document)
     }
 
@@ -98,40 +99,6 @@ extension AgentConfig {
             reader.wrong("mode", value, "must be one of off, automatic")
         }
         return .automatic
-    }
-}
-
-extension LogConfig {
-    init(reading reader: SectionReader) {
-        self.init()
-        kind = reader.word("type", ["plain", "json"]).flatMap(Kind.init(rawValue:)) ?? kind
-        level = Self.level(reader, "level") ?? level
-        tracebackLevel = Self.level(reader, "traceback_level") ?? tracebackLevel
-        if let value = reader.value("format") {
-            if case .object = value { reader.wrong("format", value, "must be text, or a list of field names") }
-            format = value.asString
-        }
-        dateFormat = reader.text("dateformat")
-        dir = reader.text("dir")
-        fileNumber = reader.integer("file_num", 0...10_000).map { Int($0) } ?? fileNumber
-        fileSize = reader.integer("file_size", 1...Int64.max, in: .bytes).map { Int($0) } ?? fileSize
-        deduplicateHeartbeats = reader.bool("deduplicate_heartbeat_logs") ?? false
-        _ = reader.integer("max_queue_size", 0...Int64.max)
-        _ = reader.integer("mode", 0...511)
-        _ = reader.map("static_fields")
-        _ = reader.map("loggers")
-        reader.finish()
-    }
-
-    private static func level(_ reader: SectionReader, _ key: String) -> Level? {
-        switch reader.word(key, ["debug", "info", "warn", "warning", "error", "fatal", "critical"]) {
-        case "debug": .debug
-        case "info": .info
-        case "warn", "warning": .warning
-        case "error": .error
-        case "fatal", "critical": .critical
-        default: nil
-        }
     }
 }
 

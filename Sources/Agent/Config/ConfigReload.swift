@@ -2,17 +2,18 @@ internal import AdminModel
 internal import LocalConfiguration
 
 extension AgentConfig {
-    /// Takes of `new` what can hold in an agent that runs: tags, who may use the endpoints that change something, and
-    /// the settings of PostgreSQL that the cluster's document may have, too.
+    /// Takes of `new` what can hold in an agent that runs: tags, log, `restapi` but its addresses, and the
+    /// settings of PostgreSQL that the cluster's document may have, too.
     ///
     /// - Returns: what holds now, and the keys that are different in `new` and wait for a restart of the agent.
     func reloaded(_ new: AgentConfig) -> (config: AgentConfig, waiting: [ConfigPath]) {
         var result = self
         result.tags = new.tags
-        result.restAPI.username = new.restAPI.username
-        result.restAPI.password = new.restAPI.password
-        result.restAPI.allowlist = new.restAPI.allowlist
-        result.restAPI.allowlistIncludeMembers = new.restAPI.allowlistIncludeMembers
+        result.restAPI = new.restAPI
+        result.restAPI.listen = restAPI.listen
+        result.restAPI.connectAddress = restAPI.connectAddress
+        result.control = new.control
+        result.log = new.log
         result.postgresql.settings = new.postgresql.settings
         result.postgresql.settings.configBaseName = postgresql.settings.configBaseName
         result.postgresql.settings.customConf = postgresql.settings.customConf
@@ -37,8 +38,8 @@ extension AgentConfig {
 
     private static func isLive(_ path: ConfigPath) -> Bool {
         switch (path.components.first, path.components.last ?? "") {
-        case ("tags", _): true
-        case ("restapi", let key): ["authentication", "allowlist", "allowlist_include_members"].contains(key)
+        case ("tags", _), ("log", _), ("ctl", _): true
+        case ("restapi", let key): !["listen", "connect_address"].contains(key)
         case ("postgresql", let key): !PostgresSettings.localKeys.contains(key) && !fixed.contains(key)
         default: false
         }

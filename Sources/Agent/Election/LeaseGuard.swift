@@ -62,6 +62,7 @@ final class LeaseGuard: Sendable {
         var tickTime: Duration?
         /// While the lock moves to a session with another timeout: until when the one that had it proves it.
         var servesUntil: Instant?
+        var delays = RenewalDelays()
         var stopped = false
     }
 
@@ -185,6 +186,8 @@ final class LeaseGuard: Sendable {
         return LeaseTerms(timeout: timeout, tickTime: tickTime).problem(loopWait: loopWait)
     }
 
+    var delays: RenewalDelays { state.withLockedValue { $0.delays } }
+
     var lease: AnchoredLease? { state.withLockedValue { $0.lease } }
 
     /// The last renewal found `status`, or the candidate's own znode, gone: no lease can be proved until it is back.
@@ -245,6 +248,7 @@ final class LeaseGuard: Sendable {
         }
         let interval = lease.terms.renewalInterval(loopWait: state.loopWait)
         state.inFlight = InFlight(sentAt: now, generation: connection.generation)
+        if state.nextAt > Instant(nanoseconds: 0) { state.delays.note(now - state.nextAt) }
         state.nextAt = now + interval
         return Step(wait: interval, renewal: renewal)
     }

@@ -10,8 +10,13 @@ struct PeerClient: Sendable {
     static let deadline = Duration.milliseconds(120)
 
     private let client: HTTPClient
+    private let tls: TransportSecurity?
 
-    init(client: HTTPClient) { self.client = client }
+    /// - Parameter tls: for peers whose URL is `https`; nil: by the client's own rules.
+    init(client: HTTPClient, tls: TransportSecurity? = nil) {
+        self.client = client
+        self.tls = tls
+    }
 
     /// Asks everybody at once; who does not answer in time is absent from the answers.
     /// - Parameter vanished: no members any more: they count only while they are primaries.
@@ -36,8 +41,14 @@ struct PeerClient: Sendable {
     /// Whether anything answers at the `/liveness` beside this `api_url` (contract/patroni.md 1.6).
     func isAlive(_ url: String) async -> Bool {
         let base = url.hasSuffix("/patroni") ? String(url.dropLast("/patroni".count)) : url
-        let response = try? await client.execute(HTTPClientRequest(url: base + "/liveness"), timeout: .seconds(3))
+        let response = try? await client.execute(request(base + "/liveness"), timeout: .seconds(3))
         return response != nil
+    }
+
+    private func request(_ url: String) -> HTTPClientRequest {
+        var request = HTTPClientRequest(url: url)
+        if url.hasPrefix("https:") { request.tlsConfiguration = tls?.peers }
+        return request
     }
 
     private func answer(from url: String) async -> PeerRound.Answer? {
@@ -46,7 +57,7 @@ struct PeerClient: Sendable {
             group.addTask {
                 do {
                     let response = try await client.execute(
-                        HTTPClientRequest(url: url), timeout: .nanoseconds(Self.deadline.nanoseconds))
+                        request(url), timeout: .nanoseconds(Self.deadline.nanoseconds))
                     let body = try await response.body.collect(upTo: 1 << 20)
                     return PeerRound.Answer(status: try JSONParser.parse(Array(buffer: body)))
                 } catch {

@@ -23,16 +23,20 @@ public struct AgentAssembly: Sendable {
     public let actions: ClusterActions
     /// `restapi` as it holds now: parts of it change with a reload.
     public let restAPI: @Sendable () -> RestAPIConfig
+    /// The certificates in force.
+    public let tls: TransportSecurity
 
     /// - Parameters:
     ///   - config: what `loader` gave at start.
     ///   - loader: reads it again.
     ///   - keeper: the program `matriarch-keeper`.
+    ///   - log: of the process; follows reloads.
+    ///   - manager: is told how the service is; nil: nobody asked.
     ///   - exit: ends the process with a code, PostgreSQL left as it is.
-    /// - Throws: `StartRefused` when the configuration names something that is not there.
+    /// - Throws: `StartRefused` when the configuration names something that is not there, `ConfigError` for files of TLS.
     public init(
         config: AgentConfig, loader: ConfigLoader, runtime: RuntimeFolder, keeper binary: FilePath, http: HTTPClient,
-        logger: Logger, exit: @escaping @Sendable (Int32) -> Void
+        log: AgentLog, manager: ServiceManager?, logger: Logger, exit: @escaping @Sendable (Int32) -> Void
     ) async throws {
         let me = config.name
         let cache = DynamicConfigFile(dataDirectory: FilePath(config.postgresql.dataDir))
@@ -54,7 +58,8 @@ public struct AgentAssembly: Sendable {
                 configDirectory: FilePath(config.postgresql.configDir),
                 baseName: postgres.configBaseName, customConf: postgres.customConf),
             settings: settings, keeper: keeper, me: me, callbacks: callbacks, logger: logger)
-        let peers = PeerClient(client: http)
+        let tls = try TransportSecurity(config)
+        let peers = PeerClient(client: http, tls: tls)
         let transactions = LockTransactions(layout: layout, me: me)
         let guardian = LeaseGuard(
             transactions: transactions, tickTime: config.matriarch.tickTime.map { .milliseconds($0) }, keeper: keeper,
@@ -97,7 +102,8 @@ public struct AgentAssembly: Sendable {
             servesWrites: { guardian.mayServeWrites(at: $0) && keeper.lastStatus?.stopRequested != true },
             vitals: {
                 Vitals(
-                    provenUntil: guardian.lease?.provenUntil, keeperAnswers: keeper.answers, counts: counts.counts)
+                    provenUntil: guardian.lease?.provenUntil, keeperAnswers: keeper.answers, counts: counts.counts,
+                    renewalDelays: guardian.delays, logBacklog: log.backlog)
             })
         let runner = EffectRunner(
             effects: EffectHandlers(
@@ -115,17 +121,18 @@ public struct AgentAssembly: Sendable {
         let loop = AgentLoop(
             me: me, settings: settings, sessions: sessions, reader: reader, guardian: guardian, observer: observer,
             runner: runner, latest: latest, publisher: publisher, callbacks: callbacks, wakeup: wakeup, counts: counts,
-            exit: exit, logger: logger)
+            manager: manager, agentLog: log, exit: exit, logger: logger)
+        self.tls = tls
         self.board = board
         actions = ClusterActions(
             sessions: sessions, layout: layout, peers: peers,
-            reloader: ConfigReloader(loader: loader, settings: settings, wakeup: wakeup, logger: logger))
+            reloader: ConfigReloader(
+                loader: loader, settings: settings, tls: tls, log: log, manager: manager, wakeup: wakeup, logger: logger
+            ))
         restAPI = { settings.local.restAPI }
         service = AgentService(
             keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, publisher: publisher,
-            callbacks: callbacks,
-            exit: exit,
-            logger: logger)
+            callbacks: callbacks, manager: manager, exit: exit, logger: logger)
     }
 
     private static func layout(_ config: AgentConfig) throws -> ZNodeLayout {
@@ -139,7 +146,7 @@ public struct AgentAssembly: Sendable {
         }
     }
 
-    private static func installation(_ config: AgentConfig, _ settings: ClusterSettings) throws -> Installation {
+    static func installation(_ config: AgentConfig, _ settings: ClusterSettings) throws -> Installation {
         var names: [Installation.Program: String] = [:]
         for (program, name) in settings.postgres.binNames {
             if let program = Installation.Program(rawValue: program) { names[program] = name }

@@ -20,6 +20,7 @@ actor AgentLoop {
     private let wakeup: Wakeup
     private let log: DecisionLog
     private let counts: EventCounts
+    private let manager: ServiceManager?
     /// Ends the process with a code, PostgreSQL left as it is.
     private let exit: @Sendable (Int32) -> Void
     private let logger: Logger
@@ -35,9 +36,10 @@ actor AgentLoop {
     init(
         me: MemberID, settings: ClusterSettings, sessions: SessionOwner, reader: ClusterReader, guardian: LeaseGuard,
         observer: LocalObserver, runner: EffectRunner, latest: Latest, publisher: Publisher, callbacks: Callbacks,
-        wakeup: Wakeup,
-        counts: EventCounts, exit: @escaping @Sendable (Int32) -> Void, logger: Logger
+        wakeup: Wakeup, counts: EventCounts, manager: ServiceManager?, agentLog: AgentLog,
+        exit: @escaping @Sendable (Int32) -> Void, logger: Logger
     ) {
+        self.manager = manager
         self.exit = exit
         self.me = me
         self.settings = settings
@@ -50,7 +52,7 @@ actor AgentLoop {
         self.publisher = publisher
         self.callbacks = callbacks
         self.wakeup = wakeup
-        self.log = DecisionLog(logger: logger)
+        self.log = DecisionLog(agentLog, logger: logger)
         self.counts = counts
         self.logger = logger
     }
@@ -59,7 +61,7 @@ actor AgentLoop {
     func run() async -> Bool {
         while !Task.isCancelled {
             guard let pause = await look() else { return true }
-            await wakeup.wait(atMost: pause)
+            await wakeup.wait(atMost: manager?.longestPause.map { min($0, pause) } ?? pause)
         }
         return false
     }
@@ -93,6 +95,8 @@ actor AgentLoop {
         log.note(decision, view)
         counts.note(decision)
         callbacks.look(view, decision.memory)
+        manager?.tell(.alive)
+        manager?.tell(.status(decision.reason))
         runner.begin(decision)
         if decision.effects.isEmpty { runner.configure() }
         await publisher.publish(view, decision, tree: latest.tree, treeIsKnown: treeIsKnown)

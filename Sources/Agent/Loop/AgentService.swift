@@ -10,6 +10,7 @@ public struct AgentService: Service {
     let loop: AgentLoop
     let publisher: Publisher
     let callbacks: Callbacks
+    let manager: ServiceManager?
     /// Ends the process with a code; the session and PostgreSQL stay as they are.
     let exit: @Sendable (Int32) -> Void
     let logger: Logger
@@ -67,6 +68,7 @@ public struct AgentService: Service {
     /// What runs is left, and the loop brings PostgreSQL and the lock to their end.
     private func leave(_ looping: Task<Bool, Never>) async {
         logger.info("shutting down")
+        manager?.tell(.stopping)
         await loop.leave()
         try? await Task.sleep(for: Self.patience, clock: .continuous)
         guard !Task.isCancelled else { return }

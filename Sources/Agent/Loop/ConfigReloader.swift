@@ -6,19 +6,34 @@ import Logging
 actor ConfigReloader {
     private let loader: ConfigLoader
     private let settings: ClusterSettings
+    private let tls: TransportSecurity
+    private let log: AgentLog
+    private let manager: ServiceManager?
     private let wakeup: Wakeup
     private let logger: Logger
 
-    init(loader: ConfigLoader, settings: ClusterSettings, wakeup: Wakeup, logger: Logger) {
+    init(
+        loader: ConfigLoader, settings: ClusterSettings, tls: TransportSecurity, log: AgentLog,
+        manager: ServiceManager?,
+        wakeup: Wakeup, logger: Logger
+    ) {
         self.loader = loader
         self.settings = settings
+        self.tls = tls
+        self.log = log
+        self.manager = manager
         self.wakeup = wakeup
         self.logger = logger
     }
 
     func reload() {
+        manager?.tell(.reloading)
+        defer { manager?.tell(.ready) }
         do throws(ConfigError) {
             let loaded = try loader.load()
+            // First, since it may throw: no part of a configuration holds without the others.
+            if try tls.reload(loaded.config) { logger.notice("TLS: new certificates and keys are in force") }
+            log.apply(loaded.config.log)
             for notice in loaded.notices { logger.info("configuration: \(notice)") }
             let waiting = settings.reload(loaded.config)
             logger.notice("the local configuration was read again")

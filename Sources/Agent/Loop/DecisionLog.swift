@@ -5,9 +5,13 @@ import Logging
 /// is at debug.
 final class DecisionLog {
     private let logger: Logger
+    private let log: AgentLog
     private var last: (rule: RuleID?, text: String) = (nil, "")
 
-    init(logger: Logger) { self.logger = logger }
+    init(_ log: AgentLog, logger: Logger) {
+        self.log = log
+        self.logger = logger
+    }
 
     func note(_ decision: Decision, _ view: ClusterView) {
         // While an effect runs, what matters was said when it began.
@@ -23,7 +27,7 @@ final class DecisionLog {
             logger.error("\(line)")
         } else if isNew {
             logger.info("\(line)")
-        } else {
+        } else if !log.dropsHeartbeats {
             logger.debug("\(line)")
         }
     }

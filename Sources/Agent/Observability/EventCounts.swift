@@ -48,10 +48,13 @@ public struct Counts: Hashable, Sendable {
 }
 
 /// What changes between two looks: `/metrics` reads it at its own moment.
-public struct Vitals: Hashable, Sendable {
+public struct Vitals: Sendable {
     /// Until when acknowledged writes prove the present session; nil without one.
     public var provenUntil: Instant?
     /// A keeper is attached and answered the last ping.
     public var keeperAnswers = false
     public var counts = Counts()
+    public var renewalDelays = RenewalDelays()
+    /// Lines of the log that wait to be written, and those that were lost and not spoken of yet.
+    public var logBacklog = (waiting: 0, lost: 0)
 }

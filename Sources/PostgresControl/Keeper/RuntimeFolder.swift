@@ -43,6 +43,24 @@ public struct RuntimeFolder: Hashable, Sendable {
         return folder
     }
 
+    /// Whether a supervisor of this data directory runs: it holds a lock in one of the folders that ``prepare`` would
+    /// choose. Creates nothing.
+    public static func isSupervised(
+        configured: String?, dataDirectory: FilePath, environment: [String: String]
+    ) -> Bool {
+        var owner = stat()
+        let user = stat(dataDirectory.string, &owner) == 0 ? owner.st_uid : geteuid()
+        let given = environment["RUNTIME_DIRECTORY"]?.split(separator: ":").first.map(String.init)
+        let bases = [configured, given, "/run/matriarch", "/tmp/matriarch-\(user)"].compactMap { $0 }
+        return bases.contains { base in
+            let folder = RuntimeFolder(path: FilePath(base).appending(digest(of: realPath(of: dataDirectory))))
+            let descriptor = open(folder.supervisorLock.string, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+            guard descriptor >= 0 else { return false }
+            defer { close(descriptor) }
+            return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+        }
+    }
+
     private static func prepareBase(
         configured: String?, environment: [String: String]
     ) throws(KeeperError) -> FilePath {
