@@ -14,7 +14,7 @@ struct AdminResponder: HTTPResponder {
 
     private let board: StatusBoard
     private let trees: TreeReads
-    private let changes: (leader: LeaderChange, config: ConfigChange, reload: @Sendable () async -> Void)?
+    private let changes: Changes?
     private let access: AccessRules
     private let headers: CommonHeaders
     private let startedAt = Instant.current
@@ -29,10 +29,10 @@ struct AdminResponder: HTTPResponder {
         let trees = TreeReads(board: board)
         self.trees = trees
         changes = actions.map {
-            (
-                LeaderChange(board: board, trees: trees, actions: $0, logger: logger),
-                ConfigChange(trees: trees, actions: $0, logger: logger), $0.reload
-            )
+            Changes(
+                leader: LeaderChange(board: board, trees: trees, actions: $0, logger: logger),
+                config: ConfigChange(trees: trees, actions: $0, logger: logger),
+                member: MemberChange(board: board, trees: trees, actions: $0, logger: logger), reload: $0.reload)
         }
         self.headers = headers
     }
@@ -59,6 +59,10 @@ struct AdminResponder: HTTPResponder {
                 await changes.reload()
                 return .text(202, "reload scheduled")
             case .put: return await withBody(request) { await changes.config.put($0) }
+            case .restart: return await withBody(request, isOptional: true) { await changes.member.restart($0) }
+            case .unscheduleRestart: return changes.member.unschedule()
+            case .reinitialize:
+                return await withBody(request, isOptional: true) { await changes.member.reinitialize($0) }
             }
         }
         switch method {
@@ -71,6 +75,14 @@ struct AdminResponder: HTTPResponder {
         }
     }
 
+    /// Who carries out what changes something.
+    private struct Changes {
+        let leader: LeaderChange
+        let config: ConfigChange
+        let member: MemberChange
+        let reload: @Sendable () async -> Void
+    }
+
     /// What changes something.
     private enum Change {
         case request(Substring)
@@ -79,6 +91,8 @@ struct AdminResponder: HTTPResponder {
         case patch, put
         /// Of the local file.
         case reload
+        /// Of this member's PostgreSQL.
+        case restart, unscheduleRestart, reinitialize
 
         init?(_ method: HTTPRequest.Method, _ target: RequestTarget) {
             switch (method, target.firstSegment) {
@@ -87,13 +101,18 @@ struct AdminResponder: HTTPResponder {
             case (.patch, "config"): self = .patch
             case (.put, "config"): self = .put
             case (.post, "reload"): self = .reload
+            case (.post, "restart"): self = .restart
+            case (.delete, "restart"): self = .unscheduleRestart
+            case (.post, "reinitialize"): self = .reinitialize
             default: return nil
             }
         }
     }
 
-    private func withBody(_ request: Request, _ answer: (JSONObject) async -> Answer) async -> Answer {
-        switch await RequestBody.object(of: request) {
+    private func withBody(
+        _ request: Request, isOptional: Bool = false, _ answer: (JSONObject) async -> Answer
+    ) async -> Answer {
+        switch await RequestBody.object(of: request, isOptional: isOptional) {
         case .success(let object): await answer(object)
         case .failure(let problem): problem.answer
         }

@@ -9,8 +9,10 @@ enum RequestBody {
     /// Bytes. The connection's own limit ends a body that turns out to be larger.
     static let limit = 1 << 20
 
-    static func object(of request: Request) async -> Result<JSONObject, Problem> {
+    /// - Parameter isOptional: without a body, or with an empty one, the object is empty.
+    static func object(of request: Request, isOptional: Bool = false) async -> Result<JSONObject, Problem> {
         guard let length = request.headers[.contentLength] else {
+            if isOptional { return .success([:]) }
             return .failure(Problem(answer: .page(411, "Content-Length is required")))
         }
         guard Int(length).map({ $0 <= limit }) ?? true else {
@@ -18,7 +20,10 @@ enum RequestBody {
         }
         do {
             let bytes = Array(buffer: try await request.body.collect(upTo: limit))
-            if let object = try JSONParser.parse(bytes).asObject, !object.isEmpty { return .success(object) }
+            if isOptional, bytes.isEmpty { return .success([:]) }
+            if let object = try JSONParser.parse(bytes).asObject, isOptional || !object.isEmpty {
+                return .success(object)
+            }
             return .failure(Problem(answer: .page(400, "The body must be a JSON object that is not empty")))
         } catch {
             return .failure(Problem(answer: .page(400, "The body cannot be read: \(error)")))

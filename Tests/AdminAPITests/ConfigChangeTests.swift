@@ -49,7 +49,8 @@ import ZooKeeper
                     $0.append(Write(text: JSONValue.object(document).text(.compact), version: version))
                 }
             },
-            reload: {}, ask: { _ in PeerRound(askedAt: .current, asked: [], answers: [:]) })
+            reload: {}, ask: { _ in PeerRound(askedAt: .current, asked: [], answers: [:]) }, orders: OrderBook {},
+            cancel: {})
         var tree = Scene.tree(config: config ?? [:])
         if config == nil { (tree.config, tree.configVersion) = (nil, nil) }
         if !isReadable { tree.configVersion = nil }
@@ -137,7 +138,7 @@ import ZooKeeper
     }
 
     @Test(arguments: [
-        (#"{"pause": true}"#, "pause"), (#"{"failsafe_mode": "on"}"#, "failsafe_mode"),
+        (#"{"failsafe_mode": "on"}"#, "failsafe_mode"),
         (#"{"slots": {"x": {"type": "logical"}}}"#, "slots.x"),
         (#"{"synchronous_mode": "quorum"}"#, "synchronous_mode"),
     ])
@@ -191,7 +192,8 @@ import ZooKeeper
     @Test func withoutTheStoreNothingIsChanged() async throws {
         let actions = ClusterActions(
             request: { _ in }, withdraw: { _ in }, configure: { _, _ in Issue.record("written") },
-            reload: {}, ask: { _ in PeerRound(askedAt: .current, asked: [], answers: [:]) })
+            reload: {}, ask: { _ in PeerRound(askedAt: .current, asked: [], answers: [:]) }, orders: OrderBook {},
+            cancel: {})
         let application = Application(
             responder: AdminResponder(board: TestBoard(.primary()).board, actions: actions))
         try await application.test(.router) { client in

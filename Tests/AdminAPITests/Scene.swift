@@ -93,7 +93,7 @@ struct Scene: Sendable {
             term: isPrimary ? Term(4_294_967_301) : nil, epochVersion: isPrimary ? 3 : nil,
             rule: isPrimary ? "leader.steady" : "replica.follow",
             reason: isPrimary ? "no action. I am (node-0), the leader with the lock" : "no action. I am (node-1)",
-            lookedAt: now - .seconds(1), isBootstrapping: false)
+            lookedAt: now - .seconds(1), isBootstrapping: false, pendingRestart: [])
     }
 
     static func dynamic(_ document: JSONObject, last: JSONObject? = nil) -> DynamicConfig {

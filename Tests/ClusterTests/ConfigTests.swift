@@ -62,9 +62,9 @@ extension ClusterTests {
         @Test func whatCannotBeFollowedChangesNothing() async throws {
             let (cluster, roles) = try await SharedCluster.whole()
             let before = try await version(cluster)
-            let pause = try await Rest.ask(roles.leader, "config", ["pause": true], "PATCH")
-            #expect(pause.status == 400)
-            #expect(pause.body.contains("pause"))
+            let failsafe = try await Rest.ask(roles.leader, "config", ["failsafe_mode": true], "PATCH")
+            #expect(failsafe.status == 400)
+            #expect(failsafe.body.contains("failsafe_mode"))
             let open = try await HTTPProbe.send("PATCH", "/config", port: roles.leader.restPort, body: "{\"ttl\":9}")
             #expect(open.status == 401)
             #expect(try await version(cluster) == before)

@@ -2,7 +2,9 @@ import Foundation
 import Support
 import Testing
 
-/// Runs Patroni's own command line with the file of the first member, and returns what it printed.
+/// Patroni 4.1.5's own command line, unmodified, on a cluster of a test.
+/// - Returns: what it printed.
+/// - Throws: when it ends with another code than 0.
 @discardableResult
 func patronictl(_ cluster: TestCluster, _ arguments: String...) async throws -> String {
     try await patronictl(cluster, arguments)

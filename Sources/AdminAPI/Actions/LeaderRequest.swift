@@ -48,19 +48,7 @@ struct LeaderRequest: Sendable {
         if let scheduled = record.scheduledAt {
             if isCalledFailover { return .text(400, "Failover can't be scheduled") }
             if isPaused { return .text(400, "Can't schedule switchover in the paused state") }
-            do throws(MomentText.Failure) {
-                guard try MomentText.parse(scheduled) > MomentText.now else {
-                    return .text(422, "Cannot schedule switchover in the past")
-                }
-            } catch {
-                switch error {
-                case .noOffset: return .text(400, "Timezone information is mandatory for the scheduled switchover")
-                case .unreadable:
-                    return .text(
-                        422,
-                        "Unable to parse scheduled timestamp. It should be in an unambiguous format, e.g. ISO 8601")
-                }
-            }
+            if case .failure(let refusal) = Schedule.read(scheduled, for: "switchover") { return refusal.answer }
         }
         if isPaused, record.candidate == nil {
             return .text(400, "Switchover is possible only to a specific candidate in a paused state")

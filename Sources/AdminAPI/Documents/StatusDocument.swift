@@ -18,7 +18,15 @@ struct StatusDocument: Sendable {
         if let tags = view.status?.tags.map, !tags.isEmpty { object["tags"] = .object(tags) }
         let identifier = view.server?.systemIdentifier ?? view.status?.systemIdentifier
         object["database_system_identifier"] = identifier.map { .string($0.rawValue) }
+        if let changes = view.status?.pendingRestart, !changes.isEmpty {
+            object["pending_restart"] = true
+            object["pending_restart_reason"] = changes.json
+        }
         object["patroni"] = patroni
+        if var restart = view.status?.scheduledRestart {
+            restart["postmaster_start_time"] = nil
+            object["scheduled_restart"] = .object(restart)
+        }
         // Up to two lines wait at any time.
         if log.waiting > 2 { object["logger_queue_size"] = .int(Int64(log.waiting)) }
         if log.lost > 0 { object["logger_records_lost"] = .int(Int64(log.lost)) }

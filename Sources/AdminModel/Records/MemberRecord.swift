@@ -95,11 +95,7 @@ public struct MemberRecord: Hashable, Sendable {
         if !tags.map.isEmpty { object["tags"] = .object(tags.map) }
         if pendingRestart { object["pending_restart"] = true }
         if !pendingRestartReason.isEmpty {
-            object["pending_restart_reason"] = .object(
-                JSONObject(
-                    pendingRestartReason.map {
-                        ($0.parameter, ["old_value": .string($0.oldValue), "new_value": .string($0.newValue)])
-                    }))
+            object["pending_restart_reason"] = pendingRestartReason.json
         }
         object["xlog_location"] = walPosition?.json
         object["replay_lsn"] = replayLSN?.json
@@ -118,6 +114,15 @@ public struct MemberRecord: Hashable, Sendable {
                 parameter: member.key, oldValue: member.value["old_value"]?.pythonText ?? "",
                 newValue: member.value["new_value"]?.pythonText ?? "")
         }
+    }
+}
+
+extension [MemberRecord.PendingChange] {
+    /// By name (contract/patroni.md 0.2).
+    public var json: JSONValue {
+        .object(
+            JSONObject(
+                map { ($0.parameter, ["old_value": .string($0.oldValue), "new_value": .string($0.newValue)]) }))
     }
 }
 

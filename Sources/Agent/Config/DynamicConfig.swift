@@ -22,6 +22,13 @@ public struct DynamicConfig: Sendable {
         public var description: String { "\(key): \(reason)" }
     }
 
+    /// A parameter that PostgreSQL does not take, as it said itself.
+    struct RefusedParameter: Hashable, Sendable {
+        /// As it would have been written.
+        let value: String
+        let reason: String
+    }
+
     /// What the document says, in the bounds.
     public var values: DynamicValues
     public var postgresql: EffectivePostgresConfig
@@ -30,12 +37,6 @@ public struct DynamicConfig: Sendable {
     public var rejected: [Rejection]
     /// Numbers that were moved into their bounds, unknown keys.
     public var notices: [ConfigNotice]
-
-    /// What the document asks for and this version cannot do yet, by key: running on as if it were not asked for would
-    /// break what its users rely on.
-    public var notYetSupported: [String] {
-        values.pause ? ["pause"] : []
-    }
 
     /// `rejected` as shown to people: reasons by key.
     public var rejectedJSON: JSONObject {
@@ -57,6 +58,14 @@ public struct DynamicConfig: Sendable {
     public init(
         document: JSONObject, last: JSONObject? = nil, local: LocalPostgresConfig, source: String = "znode config"
     ) {
+        self.init(document: document, last: last, local: local, source: source, refused: [:])
+    }
+
+    /// - Parameter refused: parameters by name, in lower case.
+    init(
+        document: JSONObject, last: JSONObject?, local: LocalPostgresConfig, source: String = "znode config",
+        refused: [String: RefusedParameter]
+    ) {
         var accepted = document
         var rejected: [Rejection] = []
         var values = DynamicValues()
@@ -65,6 +74,7 @@ public struct DynamicConfig: Sendable {
         for round in 0..<4 {
             findings = ConfigFindings(origins: ConfigOrigins(document: source))
             values = DynamicValues(reading: SectionReader(accepted, [], findings), bounds: .moved)
+            Self.find(refused, in: accepted, findings)
             guard !findings.problems.isEmpty else { break }
             for problem in findings.problems {
                 let key = Self.unit(of: problem.path)
@@ -81,11 +91,22 @@ public struct DynamicConfig: Sendable {
         self.postgresql = EffectivePostgresConfig(dynamic: accepted["postgresql"]?.asObject ?? [:], local: local)
     }
 
+    private static func find(
+        _ refused: [String: RefusedParameter], in document: JSONObject, _ findings: ConfigFindings
+    ) {
+        guard !refused.isEmpty else { return }
+        for member in document["postgresql"]?["parameters"]?.asObject?.members ?? [] {
+            guard let refusal = refused[member.key.lowercased()], refusal.value == member.value.pythonText else {
+                continue
+            }
+            findings.wrong(["postgresql", "parameters", member.key], member.value, "is refused: \(refusal.reason)")
+        }
+    }
+
     /// Problems of a document that somebody wants to store: what this agent refuses by name (contract: 400 to a PATCH).
     public static func unsupported(in document: JSONObject) -> [ConfigProblem] {
         let findings = ConfigFindings(origins: ConfigOrigins(document: "body"))
-        let values = DynamicValues(reading: SectionReader(document, [], findings), bounds: .moved)
-        if values.pause { findings.unsupported(["pause"], true, "is not yet supported: must be false or left out") }
+        _ = DynamicValues(reading: SectionReader(document, [], findings), bounds: .moved)
         return findings.problems.filter { $0.code == .unsupported }
     }
 

@@ -64,6 +64,8 @@ struct EffectHandlers: Sendable {
     let isPopulated = NIOLockedValueBox(false)
     /// What made the new cluster that is not finished yet; nil: initdb, or there is none.
     let bootstrapped = NIOLockedValueBox<BootstrapConfig.Method?>(nil)
+    let orders: OrderBook
+    let pending: PendingRestart
     /// Ends the process with a code; PostgreSQL stays as it is.
     let exit: @Sendable (Int32) -> Void
     let logger: Logger
@@ -94,6 +96,7 @@ struct EffectHandlers: Sendable {
             }
         case .clearRequest(let version, let term): try await lock.clearRequest(version: version, as: term)
         case .arm(let term): try await lock.arm(term)
+        case .pauseKeeper(let paused): try await pauseKeeper(paused)
         case .takeOver(let role): try await takeOver(role)
         case .askPeers:
             let others = (latest.tree?.members ?? []).filter { $0.name != me }
@@ -103,8 +106,11 @@ struct EffectHandlers: Sendable {
             latest.peers = await peers.ask(others, vanished: vanished)
         case .raceInitialize, .initdb, .finishBootstrap, .cancelBootstrap, .claimInitialize, .writeConfig:
             try await bootstrap(effect)
-        case .start, .stop, .stopPlanned, .stopAtOnce, .prePromote, .promote, .checkpoint: try await run(effect)
-        case .readUpstream, .follow, .kick, .rewind, .clone, .restore: try await replicate(effect)
+        case .start, .stop, .stopPlanned, .stopAtOnce, .stopForRestart, .prePromote, .promote, .checkpoint:
+            try await run(effect)
+        case .readUpstream, .follow, .kick, .rewind, .clone, .restore, .reinitialize: try await replicate(effect)
+        case .finishOrder(let id, let outcome): orders.finish(id, outcome)
+        case .beginScheduledRestart: await beginScheduledRestart()
         }
     }
 
@@ -128,6 +134,7 @@ struct EffectHandlers: Sendable {
             try await server.stop(fastFor: .seconds(60))
             await observer.invalidateDirectory()
         case .stopPlanned(let term): try await stopPlanned(term)
+        case .stopForRestart: try await stopForRestart()
         case .stopAtOnce: try await server.stopAtOnce()
         case .prePromote(let term): try await runPrePromote(term)
         case .promote(let term): try await promote(term)
@@ -142,9 +149,7 @@ struct EffectHandlers: Sendable {
 
     /// Writes the checkpoint while clients go on, so that the stop has little left to write, and asks for the stop.
     private func stopPlanned(_ term: Term) async throws(EffectFailure) {
-        do { _ = try await monitor.execute("CHECKPOINT", deadline: .seconds(60)) } catch {
-            logger.warning("stopping without a checkpoint before: \(error)")
-        }
+        await checkpointBeforeStop()
         await runBeforeStop()
         guard lock.guardian.leadership?.term == term else { throw EffectFailure("the lock is not held any more") }
         try await server.beginStop()

@@ -17,6 +17,7 @@ extension EffectHandlers {
         case .rewind(let member): try await rewind(from: member)
         case .clone(let member): try await createReplica(from: member)
         case .restore: try await createReplica(from: nil)
+        case .reinitialize(let member): try await createReplica(from: member, isOrdered: true)
         default: break
         }
     }

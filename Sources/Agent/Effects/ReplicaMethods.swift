@@ -7,14 +7,18 @@ import SystemPackage
 
 /// Ways to create a replica, tried in order until one succeeds (contract/patroni.md 4.3).
 extension EffectHandlers {
-    /// - Parameter member: whose copy it becomes; nil without a leader, for the methods that need none.
-    func createReplica(from member: MemberID?) async throws(EffectFailure) {
+    /// - Parameters:
+    ///   - member: whose copy it becomes; nil without a leader, for the methods that need none.
+    ///   - isOrdered: an operator gives the data up that are here.
+    func createReplica(from member: MemberID?, isOrdered: Bool = false) async throws(EffectFailure) {
         var upstream: Upstream?
         if let member { upstream = try await source(member) }
         let postgres = settings.postgres
         var failure: (any Error)?
         defer { latest.upstream = nil }
-        for name in postgres.createReplicaMethods {
+        // Who asks for a copy of the leader wants no backup.
+        let fromLeader = isOrdered && orders.current?.kind == .reinitialize(fromLeader: true)
+        for name in fromLeader ? ["basebackup"] : postgres.createReplicaMethods {
             let method = postgres.replicaMethods.first { $0.name == name }
             guard upstream != nil || method?.noLeader == true, !Task.isCancelled else { continue }
             do {
@@ -22,7 +26,7 @@ extension EffectHandlers {
                     if let method {
                         try await run(method, upstream)
                     } else if let upstream {
-                        try await baseBackup(of: upstream)
+                        try await baseBackup(of: upstream, old: isOrdered ? .removeFirst : .keep)
                     } else { FilePath?.none }
                 await observer.invalidateDirectory()
                 let origin = member.map { " from \($0)" } ?? ""
@@ -38,12 +42,12 @@ extension EffectHandlers {
         throw EffectFailure(failure.map { "\($0)" } ?? "no way to create a replica is configured")
     }
 
-    private func baseBackup(of upstream: Upstream) async throws -> FilePath? {
+    private func baseBackup(of upstream: Upstream, old: Cloner.OldDirectory) async throws -> FilePath? {
         try await Cloner(
             installation: server.installation, dataDirectory: server.dataDirectory,
             runner: try server.keeper.client(), output: server.keeper.runtime.toolOutput("pg_basebackup")
         ).clone(
-            from: upstream, options: settings.postgres.basebackupOptions.map(ToolOption.init),
+            from: upstream, options: settings.postgres.basebackupOptions.map(ToolOption.init), old: old,
             deadline: .seconds(24 * 3600), pause: .seconds(1)
         ).movedAside
     }

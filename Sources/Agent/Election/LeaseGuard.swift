@@ -51,6 +51,7 @@ final class LeaseGuard: Sendable {
         var lease: AnchoredLease?
         var candidateNode: ZNodePath?
         var role = Role.idle
+        var isPaused = false
         /// The keeper answered that it is armed under this leadership: from then on deadlines are sent to it.
         var armed = false
         var status = Array("{}".utf8)
@@ -168,6 +169,9 @@ final class LeaseGuard: Sendable {
 
     /// Found out before the first session is used; counts for connections made from here on.
     func setTickTime(_ tickTime: Duration?) { state.withLockedValue { $0.tickTime = tickTime } }
+
+    /// While the cluster is paused a lock that is lost stops nothing (contract/patroni.md 4.18).
+    func setPaused(_ paused: Bool) { state.withLockedValue { $0.isPaused = paused } }
 
     func setLoopWait(_ loopWait: Duration) { state.withLockedValue { $0.loopWait = loopWait } }
 
@@ -319,7 +323,7 @@ final class LeaseGuard: Sendable {
             }
         }
         // `leader` is gone or no longer ours: stop now, not at the deadline (lock.md 4.B).
-        if armedLockLost { keeper.fence() }
+        if armedLockLost, !state.withLockedValue({ $0.isPaused }) { keeper.fence() }
         if case .failure = result.result { wakeup.signal(urgent: true) }
         work.signal()
     }

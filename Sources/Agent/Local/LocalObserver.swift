@@ -47,6 +47,7 @@ actor LocalObserver {
         local.armedUntil = keeper.armedUntil
         local.armedZxid = keeper.armedZxid
         local.latch = keeper.latch
+        local.keeperPaused = keeper.mode != .normal
         local.takenOver = keeper.postmasterPID != nil && keeper.takenOver
         local.givenUp = givenUp
         if case .running = process, let pid = keeper.postmasterPID, !isStopping { await ask(pid, keeper, &local) }

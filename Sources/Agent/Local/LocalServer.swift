@@ -18,6 +18,7 @@ struct LocalServer: Sendable {
     let config: ServerConfig
     let settings: ClusterSettings
     let keeper: KeeperLink
+    let check: ParameterCheck
     let me: MemberID
     let callbacks: Callbacks
     let logger: Logger
@@ -113,19 +114,32 @@ struct LocalServer: Sendable {
 
     // MARK: Configuration files
 
-    /// The parameters in force for this server.
+    /// The parameters in force for this server: without what it would refuse to start with.
     func parameters() async -> ServerParameters {
+        let wanted = await layers().resolve()
+        let refused = await check.refused(wanted.values)
+        guard !refused.isEmpty else { return wanted }
+        // Of the cluster's document the last accepted value stays in force; of the local file there is none.
+        for rejection in settings.refuse(refused, of: wanted.values) {
+            logger.warning("dynamic configuration: \(rejection); the last accepted value stays in force")
+        }
+        let left = await layers().resolve()
+        return left.leavingOut(await check.refused(left.values))
+    }
+
+    private func layers() async -> ParameterLayers {
         let dynamic = settings.dynamic
         let listen = settings.local.postgresql.listen
         func map(_ parameters: [PostgresParameter]) -> [String: String] {
             Dictionary(parameters.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
         }
-        let layers = ParameterLayers(
-            dynamic: map(dynamic.postgresql.dynamicParameters), local: map(dynamic.postgresql.localParameters),
+        let (shared, own) = (map(dynamic.postgresql.dynamicParameters), map(dynamic.postgresql.localParameters))
+        return ParameterLayers(
+            dynamic: shared, local: own,
             listenAddresses: listen.host.isEmpty ? "*" : listen.host, port: listen.port,
             clusterName: settings.local.scope,
-            synchronousStandbyNames: synchronous.withLockedValue { $0 }.setting, majorVersion: majorVersion)
-        return layers.resolve()
+            synchronousStandbyNames: synchronous.withLockedValue { $0 }.setting, majorVersion: majorVersion,
+            known: await check.known(including: Set(shared.keys).union(own.keys)))
     }
 
     /// Writes what differs.

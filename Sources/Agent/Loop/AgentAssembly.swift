@@ -57,7 +57,9 @@ public struct AgentAssembly: Sendable {
                 dataDirectory: FilePath(config.postgresql.dataDir),
                 configDirectory: FilePath(config.postgresql.configDir),
                 baseName: postgres.configBaseName, customConf: postgres.customConf),
-            settings: settings, keeper: keeper, me: me, callbacks: callbacks, logger: logger)
+            settings: settings, keeper: keeper,
+            check: ParameterCheck(installation: installation, folder: runtime.path), me: me, callbacks: callbacks,
+            logger: logger)
         let tls = try TransportSecurity(config)
         let peers = PeerClient(client: http, tls: tls)
         let transactions = LockTransactions(layout: layout, me: me)
@@ -105,10 +107,13 @@ public struct AgentAssembly: Sendable {
                     provenUntil: guardian.lease?.provenUntil, keeperAnswers: keeper.answers, counts: counts.counts,
                     renewalDelays: guardian.delays, logBacklog: log.backlog)
             })
+        let orders = OrderBook { wakeup.signal(urgent: true) }
+        let pending = PendingRestart(server: server, monitor: monitor, wakeup: wakeup)
         let runner = EffectRunner(
             effects: EffectHandlers(
                 me: me, lock: lock, server: server, monitor: monitor, observer: observer,
-                peers: peers, settings: settings, latest: latest, exit: exit, logger: logger),
+                peers: peers, settings: settings, latest: latest, orders: orders, pending: pending, exit: exit,
+                logger: logger),
             wakeup: wakeup, logger: logger)
         let members = MemberPublisher(layout: layout, me: me, logger: logger)
         let publisher = Publisher(
@@ -117,18 +122,19 @@ public struct AgentAssembly: Sendable {
             slots: SlotMaintenance(
                 me: me, settings: settings,
                 info: { server.superuserConnection(applicationName: "Matriarch slots") }, logger: logger),
-            cache: cache, board: board, logger: logger)
+            cache: cache, orders: orders, pending: pending, board: board, logger: logger)
         let loop = AgentLoop(
             me: me, settings: settings, sessions: sessions, reader: reader, guardian: guardian, observer: observer,
-            runner: runner, latest: latest, publisher: publisher, callbacks: callbacks, wakeup: wakeup, counts: counts,
-            manager: manager, agentLog: log, exit: exit, logger: logger)
+            runner: runner, latest: latest, orders: orders, publisher: publisher, callbacks: callbacks, wakeup: wakeup,
+            counts: counts, manager: manager, agentLog: log, exit: exit, logger: logger)
         self.tls = tls
         self.board = board
         actions = ClusterActions(
             sessions: sessions, layout: layout, peers: peers,
             reloader: ConfigReloader(
                 loader: loader, settings: settings, tls: tls, log: log, manager: manager, wakeup: wakeup, logger: logger
-            ))
+            ),
+            orders: orders, cancel: { runner.cancel() })
         restAPI = { settings.local.restAPI }
         service = AgentService(
             keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, publisher: publisher,

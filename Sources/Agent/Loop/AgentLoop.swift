@@ -15,6 +15,7 @@ actor AgentLoop {
     private let observer: LocalObserver
     private let runner: EffectRunner
     private let latest: Latest
+    private let orders: OrderBook
     private let publisher: Publisher
     private let callbacks: Callbacks
     private let wakeup: Wakeup
@@ -35,8 +36,8 @@ actor AgentLoop {
 
     init(
         me: MemberID, settings: ClusterSettings, sessions: SessionOwner, reader: ClusterReader, guardian: LeaseGuard,
-        observer: LocalObserver, runner: EffectRunner, latest: Latest, publisher: Publisher, callbacks: Callbacks,
-        wakeup: Wakeup, counts: EventCounts, manager: ServiceManager?, agentLog: AgentLog,
+        observer: LocalObserver, runner: EffectRunner, latest: Latest, orders: OrderBook, publisher: Publisher,
+        callbacks: Callbacks, wakeup: Wakeup, counts: EventCounts, manager: ServiceManager?, agentLog: AgentLog,
         exit: @escaping @Sendable (Int32) -> Void, logger: Logger
     ) {
         self.manager = manager
@@ -49,6 +50,7 @@ actor AgentLoop {
         self.observer = observer
         self.runner = runner
         self.latest = latest
+        self.orders = orders
         self.publisher = publisher
         self.callbacks = callbacks
         self.wakeup = wakeup
@@ -57,13 +59,22 @@ actor AgentLoop {
         self.logger = logger
     }
 
-    /// Looks until cancelled, or after `leave()` until everything is in order; true then.
-    func run() async -> Bool {
+    /// How a loop that was asked to end has left things.
+    enum Ending {
+        /// PostgreSQL is down and nothing is owed.
+        case inOrder
+        /// The cluster is paused: PostgreSQL and the lock stay, and with the lock its session.
+        case paused
+        case cancelled
+    }
+
+    /// Looks until cancelled, or after `leave()` until everything is as it has to be.
+    func run() async -> Ending {
         while !Task.isCancelled {
-            guard let pause = await look() else { return true }
+            guard let pause = await look() else { return latest.local?.keeperPaused == true ? .paused : .inOrder }
             await wakeup.wait(atMost: manager?.longestPause.map { min($0, pause) } ?? pause)
         }
-        return false
+        return .cancelled
     }
 
     /// The process was asked to end: what runs is left, and from here on decisions lead there.
@@ -88,6 +99,8 @@ actor AgentLoop {
             return .milliseconds(100)
         }
         latest.local = local
+        // Of a keeper that an earlier process has paused, too.
+        if local.keeperPaused { guardian.setPaused(true) }
         unseen = []
         let view = view(of: local, effects)
         let decision = decide(view, memory)
@@ -118,6 +131,8 @@ actor AgentLoop {
         view.finished = effects.finished
         view.unsettled = effects.unsettled
         view.leaving = leaving
+        view.order = orders.current
+        view.scheduledRestart = orders.scheduled?.dueAt
         return view
     }
 
@@ -167,7 +182,7 @@ actor AgentLoop {
 
     /// Found at start: no part in this cluster. Set later: said aloud, since a primary is not given up for it.
     private func refuseWhatCannotBeDone(_ dynamic: DynamicConfig) {
-        let keys = dynamic.notYetSupported + dynamic.rejected.filter(\.refusesStart).map(\.key.description)
+        let keys = dynamic.rejected.filter(\.refusesStart).map(\.key.description)
         defer { hasConfiguration = true }
         guard !keys.isEmpty else { return }
         let what = keys.map { "\($0) is not yet supported" }.joined(separator: ", ")

@@ -31,13 +31,17 @@ public struct AgentService: Service {
         guardian.start()
         let connecting = Task { await connect(after: unattached) }
         let looping = Task { await loop.run() }
-        let isInOrder = await withGracefulShutdownHandler {
+        let ending = await withGracefulShutdownHandler {
             await looping.value
         } onGracefulShutdown: {
             Task { await self.leave(looping) }
         }
         // The lock must not vanish with the session while anything may be writable (lock.md 6, rule 3).
-        guard isInOrder else { return exit(75) }
+        switch ending {
+        case .inOrder: break
+        case .paused: return exit(0)
+        case .cancelled: return exit(75)
+        }
         await publisher.publishStopped()
         guardian.stop()
         guard await sessions.forget() else { return exit(1) }
@@ -66,7 +70,7 @@ public struct AgentService: Service {
     }
 
     /// What runs is left, and the loop brings PostgreSQL and the lock to their end.
-    private func leave(_ looping: Task<Bool, Never>) async {
+    private func leave(_ looping: Task<AgentLoop.Ending, Never>) async {
         logger.info("shutting down")
         manager?.tell(.stopping)
         await loop.leave()

@@ -13,6 +13,9 @@ final class ClusterSettings: Sendable {
         var zxid: Int64?
         /// What wrong keys fall back to.
         var accepted: JSONObject?
+        /// The same before the present document: what parameters fall back to that the server turns out to refuse.
+        var previous: JSONObject?
+        var refused: [String: DynamicConfig.RefusedParameter] = [:]
         /// Counts what changed, and how far PostgreSQL has been given it.
         var revision = 0
         var applied = 0
@@ -27,7 +30,7 @@ final class ClusterSettings: Sendable {
         state = NIOLockedValueBox(
             State(
                 local: local, dynamic: DynamicConfig(document: document, local: local.postgresql), document: document,
-                zxid: nil, accepted: accepted))
+                zxid: nil, accepted: accepted, previous: accepted))
     }
 
     var local: AgentConfig { state.withLockedValue { $0.local } }
@@ -41,7 +44,8 @@ final class ClusterSettings: Sendable {
             guard state.zxid != zxid else { return nil }
             let former = state.dynamic.accepted
             state.dynamic = DynamicConfig(
-                document: document, last: state.accepted, local: state.local.postgresql)
+                document: document, last: state.accepted, local: state.local.postgresql, refused: state.refused)
+            state.previous = state.accepted
             if state.dynamic.accepted != former { state.revision += 1 }
             state.accepted = state.dynamic.accepted
             state.document = document
@@ -57,14 +61,37 @@ final class ClusterSettings: Sendable {
             let (local, waiting) = state.local.reloaded(config)
             let former = state.dynamic.postgresql.settings
             state.local = local
-            state.dynamic = DynamicConfig(document: state.document, last: state.accepted, local: local.postgresql)
+            state.dynamic = DynamicConfig(
+                document: state.document, last: state.accepted, local: local.postgresql, refused: state.refused)
             if state.dynamic.postgresql.settings != former { state.revision += 1 }
             return waiting
         }
     }
 
+    /// Takes what PostgreSQL said of parameters that it does not take.
+    /// - Parameters:
+    ///   - reasons: by name.
+    ///   - values: with which it was asked.
+    /// - Returns: what is new of it and stands in the cluster's document.
+    func refuse(_ reasons: [String: String], of values: [String: String]) -> [DynamicConfig.Rejection] {
+        state.withLockedValue { state in
+            for (name, reason) in reasons {
+                state.refused[name] = DynamicConfig.RefusedParameter(value: values[name] ?? "", reason: reason)
+            }
+            let former = state.dynamic.rejected
+            state.dynamic = DynamicConfig(
+                document: state.document, last: state.previous ?? state.accepted, local: state.local.postgresql,
+                refused: state.refused)
+            state.accepted = state.dynamic.accepted
+            return state.dynamic.rejected.filter { !former.contains($0) }
+        }
+    }
+
     /// The revision that a running PostgreSQL has not been given yet; nil: it has them all.
     var unapplied: Int? { state.withLockedValue { $0.revision == $0.applied ? nil : $0.revision } }
+
+    /// The revision that the running PostgreSQL was given last.
+    var appliedRevision: Int { state.withLockedValue { $0.applied } }
 
     func applied(_ revision: Int) { state.withLockedValue { $0.applied = revision } }
 
@@ -88,6 +115,7 @@ final class ClusterSettings: Sendable {
         policy.synchronousCount = values.synchronousNodeCount
         policy.maximumLagOnSyncNode =
             values.maximumLagOnSyncNode > 0 ? UInt64(values.maximumLagOnSyncNode) : nil
+        policy.paused = values.pause
         policy.useRewind = postgres.usePgRewind
         policy.cloneOnRewindFailure = postgres.removeDataDirectoryOnRewindFailure
         policy.cloneOnDivergence = postgres.removeDataDirectoryOnDivergedTimelines

@@ -31,6 +31,11 @@ public struct AgentStatus: Sendable {
     public var isBootstrapping: Bool
     /// Slots of a mesh that have lost what they need, and are kept nevertheless.
     public var lostSlots: [String] = []
+    /// The effect that is carried out, by its name.
+    public var running: String?
+    public var pendingRestart: [MemberRecord.PendingChange]
+    /// The request as it was stored.
+    public var scheduledRestart: JSONObject?
 
     /// The tree was read within `ttl`: what health checks may rely on.
     public func treeIsFresh(at now: Instant) -> Bool {

@@ -17,24 +17,34 @@ public struct ClusterActions: Sendable {
     public let reload: @Sendable () async -> Void
     /// Asks members where they are, each within the deadline of peers.
     public let ask: @Sendable ([(name: MemberID, record: MemberRecord)]) async -> PeerRound
+    /// What is wanted of this member's own PostgreSQL.
+    public let orders: OrderBook
+    /// Leaves what is being carried out; decisions derive it anew where it is still wanted.
+    public let cancel: @Sendable () -> Void
 
     public init(
         request: @escaping @Sendable (FailoverRecord) async throws -> Void,
         withdraw: @escaping @Sendable (Version) async throws -> Void,
         configure: @escaping @Sendable (JSONObject, ExpectedVersion) async throws -> Void,
         reload: @escaping @Sendable () async -> Void,
-        ask: @escaping @Sendable ([(name: MemberID, record: MemberRecord)]) async -> PeerRound
+        ask: @escaping @Sendable ([(name: MemberID, record: MemberRecord)]) async -> PeerRound,
+        orders: OrderBook, cancel: @escaping @Sendable () -> Void
     ) {
         self.request = request
         self.withdraw = withdraw
         self.configure = configure
         self.reload = reload
         self.ask = ask
+        self.orders = orders
+        self.cancel = cancel
     }
 }
 
 extension ClusterActions {
-    init(sessions: SessionOwner, layout: ZNodeLayout, peers: PeerClient, reloader: ConfigReloader) {
+    init(
+        sessions: SessionOwner, layout: ZNodeLayout, peers: PeerClient, reloader: ConfigReloader, orders: OrderBook,
+        cancel: @escaping @Sendable () -> Void
+    ) {
         let deadline = Duration.seconds(2)
         @Sendable func session() throws(ZooKeeperError) -> ZooKeeperSession {
             guard let session = sessions.session else { throw ZooKeeperError(.connectionLoss, outcome: .didNotHappen) }
@@ -60,6 +70,6 @@ extension ClusterActions {
                 try await session().set(layout.config, document.znode, expecting: version, deadline: deadline)
             },
             reload: { await reloader.reload() },
-            ask: { await peers.ask($0) })
+            ask: { await peers.ask($0) }, orders: orders, cancel: cancel)
     }
 }

@@ -10,12 +10,21 @@ struct LocalDescription: Hashable {
     var state: MemberState
     var role: MemberRole
 
-    /// - Parameter byCommand: a command of the user's makes a new cluster, not initdb.
+    /// - Parameters:
+    ///   - byCommand: a command of the user's makes a new cluster, not initdb.
+    ///   - order: what an operator wants of it.
     init(
-        _ local: LocalPostgres, running: Effect?, memory: DecisionMemory, wasPrimary: Bool, byCommand: Bool = false
+        _ local: LocalPostgres, running: Effect?, memory: DecisionMemory, wasPrimary: Bool, byCommand: Bool = false,
+        order: MemberOrder.Kind? = nil
     ) {
         role = Self.role(local, memory, wasPrimary)
         state = Self.state(local, running, memory, byCommand)
+        switch (order, state) {
+        // Until it takes connections again, or cannot be started.
+        case (.restart, .stopping), (.restart, .stopped), (.restart, .starting): state = .restarting
+        case (.reinitialize, .stopping), (.reinitialize, .stopped): state = .creatingReplica
+        default: break
+        }
     }
 
     private static func role(_ local: LocalPostgres, _ memory: DecisionMemory, _ wasPrimary: Bool) -> MemberRole {
@@ -35,8 +44,8 @@ struct LocalDescription: Hashable {
     ) -> MemberState {
         switch running {
         case .initdb, .raceInitialize: return byCommand ? .customBootstrap : .initializing
-        case .clone, .restore: return .creatingReplica
-        case .stop, .stepDown: if local.isRunning { return .stopping }
+        case .clone, .restore, .reinitialize: return .creatingReplica
+        case .stop, .stepDown, .stopForRestart: if local.isRunning { return .stopping }
         default: break
         }
         switch local.process {

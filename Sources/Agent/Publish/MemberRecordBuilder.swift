@@ -8,7 +8,8 @@ struct MemberRecordBuilder: Sendable {
 
     func record(
         _ description: LocalDescription, _ local: LocalPostgres, server: ServerStatus?, leadership: Leadership?,
-        epochVersion: Int64?, sessionTimeout: Int64?, leaving: Bool = false
+        epochVersion: Int64?, sessionTimeout: Int64?, optsOut: Bool = false,
+        pendingRestart: [MemberRecord.PendingChange] = [], scheduledRestart: JSONObject? = nil
     ) -> MemberRecord {
         let config = settings.local
         let postgres = config.postgresql
@@ -20,7 +21,11 @@ struct MemberRecordBuilder: Sendable {
         record.role = description.role
         record.version = MatriarchVersion.patroni
         record.tags = settings.tags
-        if leaving { record.tags.map["nosync"] = true }
+        if optsOut {
+            // The leader is to do without it before it goes down (contract/patroni.md 1.3.3).
+            record.tags.map["nosync"] = true
+            record.tags.map["sync_priority"] = 0
+        }
         record.pause = settings.dynamic.values.pause
         if leadership != nil, local.isRunning, local.sql?.inRecovery == false, let control = local.control,
             let timeline = local.sql?.timeline, control.timeline < timeline
@@ -36,8 +41,12 @@ struct MemberRecordBuilder: Sendable {
                 record.replicationState = server?.replicationState
             }
         }
+        record.pendingRestartReason = pendingRestart
+        record.pendingRestart = !pendingRestart.isEmpty
+        record.scheduledRestart = scheduledRestart
         record.matriarch = MatriarchPart(
-            version: MatriarchVersion.own, keeper: local.isKept ? .attached : .found, epoch: epochVersion,
+            version: MatriarchVersion.own, keeper: local.keeperPaused ? .paused : local.isKept ? .attached : .found,
+            epoch: epochVersion,
             sessionTimeout: sessionTimeout,
             replayWaits: local.sql?.replayWait, diverged: local.givenUp,
             configRejected: settings.dynamic.rejectedJSON)

@@ -21,6 +21,8 @@ actor Publisher {
     private let members: MemberPublisher
     private let slots: SlotMaintenance
     private let cache: DynamicConfigFile
+    private let orders: OrderBook
+    private let pending: PendingRestart
     private let board: StatusBoard
     private let logger: Logger
     private var cached: JSONObject?
@@ -34,9 +36,12 @@ actor Publisher {
     init(
         me: MemberID, settings: ClusterSettings, sessions: SessionOwner, guardian: LeaseGuard, lock: LockEffects,
         monitor: PostgresMonitor, keeper: KeeperLink, server: LocalServer, members: MemberPublisher,
-        slots: SlotMaintenance, cache: DynamicConfigFile, board: StatusBoard, logger: Logger
+        slots: SlotMaintenance, cache: DynamicConfigFile, orders: OrderBook, pending: PendingRestart,
+        board: StatusBoard, logger: Logger
     ) {
         self.cache = cache
+        self.orders = orders
+        self.pending = pending
         self.me = me
         self.settings = settings
         self.sessions = sessions
@@ -56,7 +61,8 @@ actor Publisher {
         if local.isRunning, let sql = local.sql { wasPrimary = !sql.inRecovery }
         let description = LocalDescription(
             local, running: view.running?.effect ?? decision.effects.first, memory: decision.memory,
-            wasPrimary: wasPrimary, byCommand: view.policy.hasBootstrapCommand)
+            wasPrimary: wasPrimary, byCommand: view.policy.hasBootstrapCommand, order: view.order?.kind)
+        pending.look(local)
         if treeIsKnown, let tree, Instant.now - tree.view.readAt < .seconds(1) { dcsLastSeen = time(nil) }
         post(view, decision, description, tree)
         maintainSlots(view, tree)
@@ -96,7 +102,9 @@ actor Publisher {
                 configuredTags: config.tags, tags: settings.tags, dynamic: dynamic,
                 sessionTimeout: view.lease?.terms.timeout.milliseconds, term: view.leadership?.term,
                 epochVersion: view.leadership?.epochVersion, rule: decision.rule, reason: decision.reason,
-                lookedAt: view.now, isBootstrapping: decision.memory.bootstrap != nil, lostSlots: slots.lostSlots))
+                lookedAt: view.now, isBootstrapping: decision.memory.bootstrap != nil, lostSlots: slots.lostSlots,
+                running: view.running?.effect.name, pendingRestart: pending.changes,
+                scheduledRestart: orders.scheduled?.record))
     }
 
     private func write(
@@ -117,7 +125,8 @@ actor Publisher {
         let record = MemberRecordBuilder(settings: settings).record(
             description, view.local, server: status, leadership: view.leadership,
             epochVersion: view.store?.epoch?.version, sessionTimeout: view.lease?.terms.timeout.milliseconds,
-            leaving: view.leaving)
+            optsOut: view.leaving || view.order != nil, pendingRestart: pending.changes,
+            scheduledRestart: orders.scheduled?.record)
         let owner = tree?.view.members[me]?.session
         await members.publish(record, through: session, exists: owner == session.connection?.session.rawValue)
         if isLeading, let term = view.leadership?.term, let tree { await writeHistory(view, term, tree) }

@@ -32,14 +32,26 @@ public struct Rule: Sendable {
     public let summary: String
     /// Also looked at while an effect runs.
     public let urgent: Bool
+    let inPause: InPause
     let conclude: @Sendable (Situation) -> Conclusion?
 
+    /// Whether a rule counts while the cluster is paused (contract 4.18).
+    enum InPause {
+        /// What acts on its own is not looked at.
+        case never
+        /// What brings to its end what an operator began, such as the start after a stop that was asked for.
+        case owed
+        case always
+    }
+
     init(
-        _ id: RuleID, _ summary: String, urgent: Bool = false, conclude: @escaping @Sendable (Situation) -> Conclusion?
+        _ id: RuleID, _ summary: String, urgent: Bool = false, inPause: InPause = .never,
+        conclude: @escaping @Sendable (Situation) -> Conclusion?
     ) {
         self.id = id
         self.summary = summary
         self.urgent = urgent
+        self.inPause = inPause
         self.conclude = conclude
     }
 }
@@ -55,12 +67,15 @@ struct Conclusion {
     var handingOver: Term?
     /// A planned change is given up.
     var handingBack = false
+    /// What an operator began does not go on.
+    var givesUp = false
     /// The loop has nothing more to do.
     var ends = false
 
     init(
         _ reason: String, _ effects: Effect..., recheckAfter: Duration? = nil, steppingDown: Bool = false,
-        clearing: Bool = false, handingOver: Term? = nil, handingBack: Bool = false, ends: Bool = false
+        clearing: Bool = false, handingOver: Term? = nil, handingBack: Bool = false, givesUp: Bool = false,
+        ends: Bool = false
     ) {
         self.reason = reason
         self.effects = effects
@@ -69,6 +84,7 @@ struct Conclusion {
         self.clearing = clearing
         self.handingOver = handingOver
         self.handingBack = handingBack
+        self.givesUp = givesUp
         self.ends = ends
     }
 }

@@ -60,6 +60,12 @@ public struct DecisionMemory: Hashable, Sendable {
     public var quitAt: Instant?
     /// The lock is taken only to be released again (rule `lock.clear`).
     public var clearing = false
+    /// PostgreSQL was stopped by an operator's order: also in pause it is started again.
+    public var owed = false
+    /// An operator's request made this member take the lock: also in pause it is promoted.
+    public var designated = false
+    /// When data were last replaced by an operator's order, or could not be.
+    public var copiedAt: Instant?
     /// Kicks since the standby last streamed, and when the last was.
     public var kicks = 0
     public var kickedAt: Instant?
@@ -94,6 +100,7 @@ public struct DecisionMemory: Hashable, Sendable {
         }
         if view.local.mayBeWritable { clearing = false }
         observeHandOver(view)
+        observeOrders(view)
         if synchronousSince == nil, let position = view.local.sql?.written {
             // Without a synchronous standby before, commits wait only once the checkpointer, too, has read the setting.
             let settled = view.policy.synchronousStrict ? Duration.zero : .seconds(1)
@@ -144,6 +151,16 @@ public struct DecisionMemory: Hashable, Sendable {
         handOver = current
     }
 
+    private mutating func observeOrders(_ view: ClusterView) {
+        if handOver != nil || view.order != nil {
+            owed = true
+        } else if view.local.isRunning, view.local.sql != nil, !view.local.stopRequested {
+            owed = false
+        }
+        if view.local.sql?.inRecovery == false { designated = false }
+        if let leader = view.store?.leader, leader.member != view.me { designated = false }
+    }
+
     private mutating func take(_ finished: FinishedEffect) {
         let name = finished.effect.name
         switch finished.outcome {
@@ -154,6 +171,7 @@ public struct DecisionMemory: Hashable, Sendable {
             let pause = Duration.milliseconds(min(10_000, 50 << min(failures - 1, 8)))
             retries[name] = Retry(failures: failures, notBefore: finished.at + pause, reason: reason)
         }
+        if case .reinitialize = finished.effect { copiedAt = finished.at }
         switch (finished.effect, finished.outcome) {
         case (.raceInitialize, .done): bootstrap = .won
         case (.initdb, .done):
@@ -162,6 +180,7 @@ public struct DecisionMemory: Hashable, Sendable {
         case (.finishBootstrap, .done), (.cancelBootstrap, .done): bootstrap = nil
         case (.initdb, .failed), (.finishBootstrap, .failed): bootstrap = .failed
         case (.start(as: .primary, _), .failed) where bootstrap != nil: bootstrap = .failed
+        case (.acquire(_, _, .some), .done), (.acquire(_, _, .some), .unknown): designated = true
         case (.release, .done):
             stoodBackAt = finished.at
             clearing = false

@@ -35,6 +35,8 @@ public enum Effect: Hashable, Sendable {
 
     /// Hand the proved lease to the keeper and wait for its answer.
     case arm(Term)
+    /// Have the keeper enforce no deadline, or enforce it again.
+    case pauseKeeper(Bool)
     /// Have the keeper watch a postmaster that it did not start; a primary is armed in the same step with the session's
     /// proved lease, if there is one.
     case takeOver(as: StartRole)
@@ -42,8 +44,14 @@ public enum Effect: Hashable, Sendable {
     case stop
     /// Checkpoint while clients go on, then ask for a fast stop without waiting for its end (postgres.md 4).
     case stopPlanned(Term)
-    /// Ask the postmaster to stop at once: after its shutdown checkpoint there is nothing to lose.
+    /// Ask the postmaster to stop at once: there is nothing to lose.
     case stopAtOnce
+    /// Checkpoint while clients go on, then stop fast and wait for the end.
+    case stopForRestart
+    /// Tell who asked for it how an operator's order ended.
+    case finishOrder(Int, MemberOrder.Outcome)
+    /// Make an order of the restart that was scheduled, if its conditions still hold; else forget it.
+    case beginScheduledRestart
     /// Write `sync`, if it still has the version that was read; nil turns it off.
     case writeSync(leader: MemberID?, standbys: Set<MemberID>, version: Int64, Term)
     /// Set `synchronous_standby_names` and have the server read it.
@@ -69,6 +77,8 @@ public enum Effect: Hashable, Sendable {
     case clone(from: MemberID)
     /// Make a replica by a command of the user's that needs no leader.
     case restore
+    /// A clone by an operator's order: what is here goes first.
+    case reinitialize(from: MemberID)
 
     /// A short stable name for logs and memory.
     public var name: String {
@@ -89,11 +99,15 @@ public enum Effect: Hashable, Sendable {
         case .replace: "replace"
         case .release: "release"
         case .arm: "arm"
+        case .pauseKeeper: "pause-keeper"
         case .takeOver: "take-over"
         case .start: "start"
         case .stop: "stop"
         case .stopPlanned: "stop-planned"
         case .stopAtOnce: "stop-at-once"
+        case .stopForRestart: "stop-for-restart"
+        case .finishOrder: "finish-order"
+        case .beginScheduledRestart: "begin-scheduled-restart"
         case .clearRequest: "clear-request"
         case .writeSync: "write-sync"
         case .setSynchronous: "set-synchronous"
@@ -108,6 +122,7 @@ public enum Effect: Hashable, Sendable {
         case .rewind: "rewind"
         case .clone: "clone"
         case .restore: "restore"
+        case .reinitialize: "reinitialize"
         }
     }
 }

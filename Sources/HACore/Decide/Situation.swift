@@ -58,7 +58,7 @@ struct Situation {
     /// what the keeper was given.
     var leaseLeft: Duration {
         if let leadership = view.leadership, let lease = view.lease,
-            local.armedUntil == nil || local.armedZxid == leadership.epochZxid
+            local.armedUntil == nil || local.armedZxid == leadership.epochZxid || local.keeperPaused
         {
             return lease.provenUntil - view.now
         }
@@ -88,6 +88,24 @@ struct Situation {
         return max(.milliseconds(25), min(.seconds(1), elapsed / 8))
     }
 
+    /// The cluster is paused; a member that cannot read the tree goes on as its keeper was told.
+    var isPaused: Bool { store == nil ? local.keeperPaused : policy.paused }
+
+    /// What an operator began has not come to its end.
+    var isOwed: Bool { memory.owed || memory.designated || memory.bootstrap != nil || isDesignated }
+
+    /// A primary that runs while the cluster is paused: the lock does not make it writable.
+    var isPausedPrimary: Bool { isPaused && local.isRunning && local.mayBeWritable }
+
+    func counts(_ rule: Rule) -> Bool {
+        guard isPaused else { return true }
+        return switch rule.inPause {
+        case .never: false
+        case .owed: isOwed
+        case .always: true
+        }
+    }
+
     /// An effect that failed may be tried again now.
     func ready(_ name: String) -> Bool {
         memory.retries[name].map { view.now >= $0.notBefore } ?? true
@@ -104,6 +122,7 @@ struct Situation {
         for retry in memory.retries.values where retry.notBefore > view.now {
             pause = min(pause, retry.notBefore - view.now)
         }
+        if let dueAt = view.scheduledRestart, dueAt > view.now { pause = min(pause, dueAt - view.now) }
         // Who receives WAL is looked at often: a standby that is gone holds up every commit.
         if isSynchronous, leadership != nil {
             let isSettled = synchronousPlan.map { $0.listed == $0.picked } ?? true

@@ -1,6 +1,9 @@
 /// Rules that make a new cluster out of nothing (contract 4.2; order of rulings, Lock 11).
 let bootstrapRules: [Rule] = [
-    Rule("bootstrap.cancel", "A step of making the cluster failed: what was made goes away, and the process ends.") {
+    Rule(
+        "bootstrap.cancel", "A step of making the cluster failed: what was made goes away, and the process ends.",
+        inPause: .owed
+    ) {
         s in
         guard s.memory.bootstrap == .failed else { return nil }
         guard s.local.process == .absent else { return Conclusion("stopping the failed bootstrap", .fence) }
@@ -10,7 +13,10 @@ let bootstrapRules: [Rule] = [
         }
         return Conclusion("failed to bootstrap a new cluster" + why, .cancelBootstrap, .exit(code: 1))
     },
-    Rule("bootstrap.lost", "Another cluster exists while we make one: ours is not needed, nobody has written to it.") {
+    Rule(
+        "bootstrap.lost", "Another cluster exists while we make one: ours is not needed, nobody has written to it.",
+        inPause: .owed
+    ) {
         s in
         guard s.memory.bootstrap != nil, let why = s.otherCluster else { return nil }
         guard s.local.process == .absent else { return Conclusion(why + ", stopping the new cluster", .fence) }
@@ -19,11 +25,11 @@ let bootstrapRules: [Rule] = [
         }
         return Conclusion(why + ", moving own bootstrap aside", .cancelBootstrap)
     },
-    Rule("bootstrap.initdb", "The race on `initialize` is won: create the cluster.") { s in
+    Rule("bootstrap.initdb", "The race on `initialize` is won: create the cluster.", inPause: .owed) { s in
         guard s.memory.bootstrap == .won else { return nil }
         return Conclusion("trying to bootstrap a new cluster", .initdb)
     },
-    Rule("bootstrap.acquire", "The new cluster is created: take the lock before it is started.") { s in
+    Rule("bootstrap.acquire", "The new cluster is created: take the lock before it is started.", inPause: .owed) { s in
         guard s.memory.bootstrap == .created, case .nobody = s.holder, let epoch = s.store?.epoch else { return nil }
         guard s.anchorIsYoung, s.ready("acquire") else {
             return Conclusion(
@@ -33,7 +39,7 @@ let bootstrapRules: [Rule] = [
             "taking the leader lock for the new cluster",
             .acquire(epochVersion: epoch.version, sync: s.store?.sync.version))
     },
-    Rule("bootstrap.start", "The first start of a new cluster is a promotion: armed first.") { s in
+    Rule("bootstrap.start", "The first start of a new cluster is a promotion: armed first.", inPause: .owed) { s in
         guard s.memory.bootstrap == .created, let leadership = s.leadership, s.local.process == .absent else {
             return nil
         }
@@ -44,7 +50,7 @@ let bootstrapRules: [Rule] = [
         return Conclusion(
             "starting the new cluster", .arm(leadership.term), .start(as: .primary, term: leadership.term))
     },
-    Rule("bootstrap.finish", "The new primary runs: users, system identifier, configuration.") { s in
+    Rule("bootstrap.finish", "The new primary runs: users, system identifier, configuration.", inPause: .owed) { s in
         guard s.memory.bootstrap == .created, let leadership = s.leadership, s.local.process == .running(as: .primary)
         else { return nil }
         guard s.local.sql?.inRecovery == false else {
@@ -60,7 +66,8 @@ let bootstrapRules: [Rule] = [
         }
         return Conclusion("running post_bootstrap", .finishBootstrap(leadership.term))
     },
-    Rule("bootstrap.race", "No data anywhere, no leader, nobody else at it: race for `initialize`.") { s in
+    Rule("bootstrap.race", "No data anywhere, no leader, nobody else at it: race for `initialize`.", inPause: .owed) {
+        s in
         guard s.memory.bootstrap == nil, s.hasNoData, case .nobody = s.holder,
             s.store?.initialize == .absent || s.store?.initialize == .abandoned, s.policy.mayBootstrap,
             !s.policy.nofailover, s.ready("race-initialize"),
@@ -69,14 +76,17 @@ let bootstrapRules: [Rule] = [
         else { return nil }
         return Conclusion("racing to initialize a new cluster", .raceInitialize, recheckAfter: .milliseconds(200))
     },
-    Rule("bootstrap.restore", "A command of the user's makes a replica of an existing cluster that has no leader.") {
+    Rule(
+        "bootstrap.restore", "A command of the user's makes a replica of an existing cluster that has no leader.",
+        inPause: .owed
+    ) {
         s in
         guard s.memory.bootstrap == nil, s.hasNoData, case .nobody = s.holder, s.policy.restoresWithoutLeader,
             case .done = s.store?.initialize, s.ready("restore")
         else { return nil }
         return Conclusion("trying to bootstrap (without leader)", .restore, recheckAfter: .milliseconds(200))
     },
-    Rule("bootstrap.wait", "Somebody else makes the cluster, or a leader has to come first.") { s in
+    Rule("bootstrap.wait", "Somebody else makes the cluster, or a leader has to come first.", inPause: .owed) { s in
         guard s.memory.bootstrap == nil, s.hasNoData, case .nobody = s.holder else { return nil }
         return Conclusion("waiting for leader to bootstrap", recheckAfter: .seconds(1))
     },

@@ -1,6 +1,9 @@
 /// Rules of a member while nobody holds the lock (contract 4.4).
 let candidacyRules: [Rule] = [
-    Rule("candidate.stand-back", "A member that just gave the lock away leaves the race to the others for a moment.") {
+    Rule(
+        "candidate.stand-back", "A member that just gave the lock away leaves the race to the others for a moment.",
+        inPause: .always
+    ) {
         s in
         guard case .nobody = s.holder, let at = s.memory.stoodBackAt, s.view.now - at < Situation.standBack,
             !s.isDesignated, s.others.contains(where: { $0.view.reachable && !$0.view.nofailover })
@@ -8,7 +11,10 @@ let candidacyRules: [Rule] = [
         return Conclusion(
             "waiting for another member to take over", recheckAfter: Situation.standBack - (s.view.now - at))
     },
-    Rule("candidate.refused", "A member whose pre_promote script said no leaves the race to the others for `ttl`.") {
+    Rule(
+        "candidate.refused", "A member whose pre_promote script said no leaves the race to the others for `ttl`.",
+        inPause: .always
+    ) {
         s in
         guard case .nobody = s.holder, s.local.isRunning, let at = s.memory.refusedAt else { return nil }
         let left = s.policy.ttl - (s.view.now - at)
@@ -16,7 +22,10 @@ let candidacyRules: [Rule] = [
         return Conclusion(
             "not healthy enough for leader race: the pre-promote script failed less than ttl ago", recheckAfter: left)
     },
-    Rule("candidate.start", "No leader and PostgreSQL is down: it starts as a standby, to take part in the race.") {
+    Rule(
+        "candidate.start", "No leader and PostgreSQL is down: it starts as a standby, to take part in the race.",
+        inPause: .owed
+    ) {
         s in
         guard case .nobody = s.holder, s.local.process == .absent, s.local.control != nil else { return nil }
         guard s.ready("start") else {
@@ -24,20 +33,23 @@ let candidacyRules: [Rule] = [
         }
         return Conclusion("starting as a secondary", .start(as: .standby, term: nil))
     },
-    Rule("candidate.starting", "The standby does not answer yet.") { s in
+    Rule("candidate.starting", "The standby does not answer yet.", inPause: .owed) { s in
         guard case .nobody = s.holder, s.local.isRunning, s.local.sql == nil else { return nil }
         return Conclusion("Still starting up as a standby.", recheckAfter: s.startingPause)
     },
-    Rule("candidate.not-running", "Without a running standby there is nothing to race with.") { s in
+    Rule("candidate.not-running", "Without a running standby there is nothing to race with.", inPause: .owed) { s in
         guard case .nobody = s.holder, !s.local.isRunning else { return nil }
         return Conclusion("PostgreSQL is not running here: no part in the leader race", recheckAfter: .seconds(1))
     },
-    Rule("candidate.nofailover", "A member tagged nofailover never leads.") { s in
-        guard case .nobody = s.holder, s.policy.nofailover, !s.local.isFound else { return nil }
+    Rule("candidate.nofailover", "A member tagged nofailover never leads.", inPause: .always) { s in
+        guard case .nobody = s.holder, s.policy.nofailover, !s.local.isFound, !s.isPausedPrimary else { return nil }
         return Conclusion(
             "following a different leader because I am not allowed to promote", recheckAfter: .seconds(1))
     },
-    Rule("candidate.absence", "The lock's absence must prove that its holder is not writable (lock.md M2).") { s in
+    Rule(
+        "candidate.absence", "The lock's absence must prove that its holder is not writable (lock.md M2).",
+        inPause: .always
+    ) { s in
         guard case .nobody = s.holder, let store = s.store, let epoch = store.epoch else { return nil }
         switch AbsenceProof(s, store: store, epoch: epoch) {
         case .proven: return nil
@@ -46,22 +58,25 @@ let candidacyRules: [Rule] = [
                 "the leader lock of \(member) was removed while its session lives: only \(member) may take it again",
                 recheckAfter: .milliseconds(500))
         // A server that is writable already does not become so by the lock.
-        case .wait where s.local.isFound: return nil
+        case .wait where s.local.isFound || s.isPausedPrimary: return nil
         case .wait(let until):
             return Conclusion(
                 "nobody is known to have led: waiting until no earlier leader can be left",
                 recheckAfter: min(until - s.view.now, .seconds(1)))
         }
     },
-    Rule("candidate.not-synchronous", "In synchronous mode only who is sure to have every acknowledged row may lead.") {
+    Rule(
+        "candidate.not-synchronous", "In synchronous mode only who is sure to have every acknowledged row may lead.",
+        inPause: .always
+    ) {
         s in
         guard case .nobody = s.holder, s.isSynchronous, let sync = s.store?.sync, !s.isSyncMember(s.view.me),
-            !(s.isDesignated && s.dueRequest?.leader == nil)
+            !(s.isDesignated && s.dueRequest?.leader == nil), !s.isPausedPrimary
         else { return nil }
         let names = ([sync.leader].compactMap { $0 } + sync.standbys.sorted()).map(\.rawValue).joined(separator: ", ")
         return Conclusion("not a synchronous standby, only \(names) may lead", recheckAfter: .seconds(1))
     },
-    Rule("candidate.lag", "A standby too far behind the last known position does not race.") { s in
+    Rule("candidate.lag", "A standby too far behind the last known position does not race.", inPause: .always) { s in
         guard case .nobody = s.holder, !s.isDesignated, let sql = s.local.sql, let optime = s.store?.optime else {
             return nil
         }
@@ -79,16 +94,16 @@ let candidacyRules: [Rule] = [
         return Conclusion(
             "My timeline \(sql.timeline) is behind last known cluster timeline \(cluster)", recheckAfter: .seconds(1))
     },
-    Rule("candidate.lease", "The lock is only taken on a young, proved lease (lock.md 4.A1).") { s in
+    Rule("candidate.lease", "The lock is only taken on a young, proved lease (lock.md 4.A1).", inPause: .always) { s in
         guard case .nobody = s.holder, !s.anchorIsYoung else { return nil }
         return Conclusion("waiting for a young lease before the leader race", recheckAfter: .milliseconds(100))
     },
-    Rule("candidate.ask", "Everybody is asked where they are, after the lock was seen absent.") { s in
+    Rule("candidate.ask", "Everybody is asked where they are, after the lock was seen absent.", inPause: .always) { s in
         guard case .nobody = s.holder, s.raceRound == nil else { return nil }
         return Conclusion(
             "asking the other members before the leader race", .askPeers, recheckAfter: .milliseconds(200))
     },
-    Rule("candidate.primary-alive", "A primary still runs somewhere.") { s in
+    Rule("candidate.primary-alive", "A primary still runs somewhere.", inPause: .always) { s in
         guard case .nobody = s.holder, let round = s.raceRound,
             let primary = round.answers.filter({ !$0.value.inRecovery }).keys.min()
         else { return nil }
@@ -129,10 +144,10 @@ let candidacyRules: [Rule] = [
         }
         return nil
     },
-    Rule("candidate.acquire", "Nobody comparable is ahead: take the lock.") { s in
-        guard case .nobody = s.holder, !s.local.mayBeWritable || s.local.isFound, let epoch = s.store?.epoch else {
-            return nil
-        }
+    Rule("candidate.acquire", "Nobody comparable is ahead: take the lock.", inPause: .always) { s in
+        guard case .nobody = s.holder, !s.local.mayBeWritable || s.local.isFound || s.isPausedPrimary,
+            let epoch = s.store?.epoch
+        else { return nil }
         guard s.ready("acquire") else {
             return Conclusion(
                 "leader race was not won" + s.lastFailure(of: "acquire"), recheckAfter: .milliseconds(100))

@@ -1,6 +1,9 @@
 /// Rules about data directories that cannot simply be started.
 let directoryRules: [Rule] = [
-    Rule("directory.release", "The lock is ours and the directory cannot be used: somebody else has to lead.") { s in
+    Rule(
+        "directory.release", "The lock is ours and the directory cannot be used: somebody else has to lead.",
+        inPause: .always
+    ) { s in
         guard let leadership = s.leadership, s.local.process == .absent, s.memory.bootstrap == nil else { return nil }
         switch s.local.directory {
         case .ready: return nil
@@ -10,7 +13,10 @@ let directoryRules: [Rule] = [
                 .release(leadership.term))
         }
     },
-    Rule("directory.unusable", "What is in the data directory cannot be used: say why and touch nothing.") { s in
+    Rule(
+        "directory.unusable", "What is in the data directory cannot be used: say why and touch nothing.",
+        inPause: .always
+    ) { s in
         guard case .unusable(let reason) = s.local.directory, s.local.process == .absent else { return nil }
         return Conclusion("cannot use the data directory: " + reason, recheckAfter: .seconds(5))
     },

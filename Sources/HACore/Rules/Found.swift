@@ -14,11 +14,14 @@ let foundFences: [Rule] = [
 
 /// Rules of a PostgreSQL that runs and that this agent did not start: from Patroni, or by hand (lock.md 4.A0).
 let foundRules: [Rule] = [
-    Rule("found.leave", "What this agent did not take over is not its to stop.") { s in
+    Rule("found.leave", "What this agent did not take over is not its to stop.", inPause: .always) { s in
         guard s.view.leaving, s.local.isUnkept else { return nil }
         return Conclusion("shut down: PostgreSQL, which this agent did not start, is left running", ends: true)
     },
-    Rule("found.take-over", "It gets a keeper; a primary is armed in the same step, once, before anything else.") { s in
+    Rule(
+        "found.take-over", "It gets a keeper; a primary is armed in the same step, once, before anything else.",
+        inPause: .always
+    ) { s in
         guard case .unkept(let role) = s.local.process, let since = s.memory.unkeptSince else { return nil }
         // What a killed keeper leaves ends by itself.
         let age = s.view.now - since
@@ -27,7 +30,7 @@ let foundRules: [Rule] = [
                 "a PostgreSQL that this agent did not start runs here (\(role.rawValue))"
                     + s.lastFailure(of: "take-over"), recheckAfter: .milliseconds(100))
         }
-        if role == .primary, !s.leaseCanArm {
+        if role == .primary, !s.leaseCanArm, !s.isPaused {
             // One that led has had its time; one that was just started waits for its first session.
             guard s.memory.ledTerm != nil || age >= s.policy.loopWait + s.policy.retryTimeout else {
                 return Conclusion(

@@ -3,7 +3,10 @@ let leaderRules = runningRules + synchronousRules + requestRules + roleRules
 
 /// PostgreSQL runs, and what the tree and others need of it is there.
 private let runningRules: [Rule] = [
-    Rule("leader.remains", "The postmaster is gone, its processes are not: nothing starts and nothing is released.") {
+    Rule(
+        "leader.remains", "The postmaster is gone, its processes are not: nothing starts and nothing is released.",
+        inPause: .always
+    ) {
         s in
         guard s.leadership != nil, s.local.process == .remains else { return nil }
         return Conclusion("waiting for the last processes of the crashed PostgreSQL", recheckAfter: .milliseconds(100))
@@ -35,14 +38,18 @@ private let runningRules: [Rule] = [
         return s.promotion(
             leadership, "starting primary after failure", .start(as: .primary, term: leadership.term))
     },
-    Rule("leader.restart", "Stopped by the agent in this very term: the same primary starts again.") { s in
+    Rule("leader.restart", "Stopped by the agent in this very term: the same primary starts again.", inPause: .owed) {
+        s in
         guard let leadership = s.leadership, s.local.process == .absent, s.memory.ledTerm == leadership.term,
             let control = s.local.control, control.state == .shutDown || control.state == .inProduction,
             s.ready("start")
         else { return nil }
         return s.promotion(leadership, "starting the primary again", .start(as: .primary, term: leadership.term))
     },
-    Rule("leader.start-standby", "The lock is ours and PostgreSQL is down: it starts read-only, then is promoted.") {
+    Rule(
+        "leader.start-standby", "The lock is ours and PostgreSQL is down: it starts read-only, then is promoted.",
+        inPause: .owed
+    ) {
         s in
         guard s.leadership != nil, s.local.process == .absent, s.local.control != nil else { return nil }
         guard s.ready("start") else {
@@ -61,17 +68,22 @@ private let runningRules: [Rule] = [
             return Conclusion("leading with the primary that was found running", .arm(leadership.term))
         }
     },
-    Rule("leader.arm", "A primary that an earlier process of ours ran: its keeper gets this session's lease.") { s in
+    Rule(
+        "leader.arm", "A primary that an earlier process of ours ran: its keeper gets this session's lease.",
+        inPause: .always
+    ) { s in
         guard let leadership = s.leadership, s.local.isRunning, s.local.mayBeWritable,
             s.local.armedZxid != leadership.epochZxid, s.local.latch.map({ $0 < leadership.epochZxid }) ?? true,
             s.ready("arm")
         else { return nil }
         return Conclusion("handing the present lease to the keeper", .arm(leadership.term))
     },
-    Rule("leader.starting", "Started as a primary, not accepting yet: bounded by primary_start_timeout.") { s in
+    Rule(
+        "leader.starting", "Started as a primary, not accepting yet: bounded by primary_start_timeout.", inPause: .owed
+    ) { s in
         guard s.leadership != nil, s.local.process == .running(as: .primary), s.local.sql == nil else { return nil }
         let since = s.local.startedAt ?? s.view.now
-        let left = s.policy.primaryStartTimeout - (s.view.now - since)
+        let left = s.startTimeout - (s.view.now - since)
         if left <= .zero {
             switch s.failoverPossible(since: since) {
             case nil:
@@ -87,13 +99,13 @@ private let runningRules: [Rule] = [
         return Conclusion(
             "PostgreSQL is still starting up, \(seconds) seconds until timeout", recheckAfter: s.startingPause)
     },
-    Rule("leader.config", "The leader keeps `config` present (contract 4.1 row 4).") { s in
+    Rule("leader.config", "The leader keeps `config` present (contract 4.1 row 4).", inPause: .always) { s in
         guard let leadership = s.leadership, s.isLeading, s.store?.hasConfig == false, s.ready("write-config") else {
             return nil
         }
         return Conclusion("writing the dynamic configuration", .writeConfig(leadership.term))
     },
-    Rule("leader.initialize", "The leader keeps `initialize` valid (contract 4.1 row 3).") { s in
+    Rule("leader.initialize", "The leader keeps `initialize` valid (contract 4.1 row 3).", inPause: .always) { s in
         guard let leadership = s.leadership, s.isLeading, let control = s.local.control else { return nil }
         switch s.store?.initialize {
         case .done: return nil
@@ -106,7 +118,10 @@ private let runningRules: [Rule] = [
             return Conclusion("writing the system identifier", .claimInitialize(control.systemIdentifier))
         }
     },
-    Rule("leader.checkpoint", "Nobody may rewind from a promoted server before its checkpoint (contract 4.12).") { s in
+    Rule(
+        "leader.checkpoint", "Nobody may rewind from a promoted server before its checkpoint (contract 4.12).",
+        inPause: .always
+    ) { s in
         guard let leadership = s.leadership, s.isLeading, let timeline = s.local.sql?.timeline,
             let control = s.local.control, control.timeline < timeline, s.ready("checkpoint")
         else { return nil }
@@ -116,11 +131,14 @@ private let runningRules: [Rule] = [
 
 /// PostgreSQL has the role that the lock asks for.
 private let roleRules: [Rule] = [
-    Rule("leader.lead", "The lock is ours and PostgreSQL is a primary: the steady state.") { s in
+    Rule("leader.lead", "The lock is ours and PostgreSQL is a primary: the steady state.", inPause: .always) { s in
         guard s.isLeading else { return nil }
         return Conclusion("no action. I am (\(s.view.me)), the leader with the lock")
     },
-    Rule("leader.refused", "The pre_promote script said no in this term: the lock goes to another member.") { s in
+    Rule(
+        "leader.refused", "The pre_promote script said no in this term: the lock goes to another member.",
+        inPause: .owed
+    ) { s in
         guard let leadership = s.leadership, s.isAwaitingPromotion, let at = s.memory.refusedAt,
             at >= leadership.provedAt
         else { return nil }
@@ -128,13 +146,19 @@ private let roleRules: [Rule] = [
             "Promotion cancelled because the pre-promote script failed", .release(leadership.term),
             recheckAfter: .milliseconds(200))
     },
-    Rule("leader.pre-promote", "The user's pre_promote script has to agree, while the lock is held and renewed.") { s in
+    Rule(
+        "leader.pre-promote", "The user's pre_promote script has to agree, while the lock is held and renewed.",
+        inPause: .owed
+    ) { s in
         guard let leadership = s.leadership, s.isAwaitingPromotion, s.policy.asksBeforePromotion,
             s.memory.agreedTerm != leadership.term, s.ready("pre-promote"), s.leaseSuffices
         else { return nil }
         return Conclusion("running the pre-promote script", .prePromote(leadership.term))
     },
-    Rule("leader.promote", "The lock is ours and PostgreSQL is a standby: promote it, after asking everybody.") { s in
+    Rule(
+        "leader.promote", "The lock is ours and PostgreSQL is a standby: promote it, after asking everybody.",
+        inPause: .owed
+    ) { s in
         guard let leadership = s.leadership, s.local.process == .running(as: .standby), !s.local.promoteRequested else {
             return nil
         }
@@ -152,7 +176,7 @@ private let roleRules: [Rule] = [
         return s.promotion(
             leadership, "promoted self to leader by acquiring session lock", .promote(leadership.term))
     },
-    Rule("leader.promoting", "The promotion was asked for and recovery has not ended.") { s in
+    Rule("leader.promoting", "The promotion was asked for and recovery has not ended.", inPause: .always) { s in
         guard s.leadership != nil, s.local.promoteRequested, s.local.isRunning else { return nil }
         return Conclusion("waiting for the end of recovery", recheckAfter: .milliseconds(100))
     },

@@ -1,6 +1,9 @@
 /// Rules of a process that was asked to end (contract 4.17): PostgreSQL stops, then the lock goes, never before.
 let leavingRules: [Rule] = [
-    Rule("planned.linger", "Released; an archiver or a dead member's walsender is left, and has no more to write.") {
+    Rule(
+        "planned.linger", "Released; an archiver or a dead member's walsender is left, and has no more to write.",
+        inPause: .always
+    ) {
         s in
         guard s.view.leadership == nil, s.local.isRunning, s.local.isShutDown else { return nil }
         let grace = Situation.shipping - (s.view.now - (s.memory.stoodBackAt ?? s.view.now - Situation.shipping))

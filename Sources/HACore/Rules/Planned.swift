@@ -1,8 +1,10 @@
 /// Rules of a planned change: checkpoint, fast stop, and the lock goes as soon as somebody has the last record
 /// (contract 4.6.1 "graceful", 4.8; rulings, Lock 10; postgres.md 4).
 let plannedRules: [Rule] = [
-    Rule("planned.stop", "The hand-over began: PostgreSQL stops, in order, for as long as primary_stop_timeout allows.")
-    {
+    Rule(
+        "planned.stop", "The hand-over began: PostgreSQL stops, in order, for as long as primary_stop_timeout allows.",
+        inPause: .always
+    ) {
         s in
         guard let handOver = s.memory.handOver, let leadership = s.leadership, s.local.isRunning,
             handOver.shutDownAt == nil
@@ -15,7 +17,10 @@ let plannedRules: [Rule] = [
         }
         return Conclusion("waiting for the shutdown checkpoint", recheckAfter: .milliseconds(10))
     },
-    Rule("planned.release", "The shutdown checkpoint is written: the lock goes once a candidate has received it.") {
+    Rule(
+        "planned.release", "The shutdown checkpoint is written: the lock goes once a candidate has received it.",
+        inPause: .always
+    ) {
         s in
         guard let handOver = s.memory.handOver, let leadership = s.leadership, let shutDownAt = handOver.shutDownAt,
             let control = s.local.control
@@ -55,7 +60,7 @@ let plannedRules: [Rule] = [
 
 /// Rules of the leader about an operator's request in `failover` (contract 4.8.1).
 let requestRules: [Rule] = [
-    Rule("request.refused", "A request that cannot be meant for this leader is taken back.") { s in
+    Rule("request.refused", "A request that cannot be meant for this leader is taken back.", inPause: .always) { s in
         guard let leadership = s.leadership, s.isLeading, let request = s.store?.request, s.ready("clear-request")
         else {
             return nil
@@ -66,17 +71,21 @@ let requestRules: [Rule] = [
         if request.candidate == s.view.me {
             return s.takenBack("\(s.view.me) leads already", leadership)
         }
-        if let dueAt = request.dueAt, s.view.now - dueAt > s.policy.loopWait * 3 / 2 {
+        if s.isPaused, request.dueAt == nil, request.candidate == nil {
+            return s.takenBack("it is possible only to a specific candidate in a paused state", leadership)
+        }
+        if !s.isPaused, let dueAt = request.dueAt, s.view.now - dueAt > s.policy.loopWait * 3 / 2 {
             return s.takenBack("Found a stale switchover value", leadership)
         }
         return nil
     },
-    Rule("request.await", "A switchover is planned for later.") { s in
-        guard s.isLeading, let dueAt = s.store?.request?.dueAt, dueAt > s.view.now else { return nil }
+    Rule("request.await", "A switchover is planned for later.", inPause: .always) { s in
+        guard s.isLeading, !s.isPaused, let dueAt = s.store?.request?.dueAt, dueAt > s.view.now else { return nil }
         let left = dueAt - s.view.now
         return Conclusion("Awaiting switchover in \(left.milliseconds / 1000) seconds", recheckAfter: left)
     },
-    Rule("request.hand-over", "Somebody can take over: checkpoint, stop, and give the lock away.") { s in
+    Rule("request.hand-over", "Somebody can take over: checkpoint, stop, and give the lock away.", inPause: .always) {
+        s in
         guard let leadership = s.leadership, s.isLeading, let request = s.dueRequest, let own = s.local.sql?.position,
             s.ready("clear-request"), s.ready("stop-planned")
         else { return nil }
@@ -106,7 +115,10 @@ extension Situation {
 
     /// An operator's request that is due now.
     var dueRequest: StoreView.Request? {
-        guard let request = store?.request, request.dueAt.map({ $0 <= view.now }) ?? true else { return nil }
+        // What is scheduled waits for the end of a pause.
+        guard let request = store?.request, request.dueAt.map({ $0 <= view.now && !isPaused }) ?? true else {
+            return nil
+        }
         return request
     }
 

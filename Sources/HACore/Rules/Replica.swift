@@ -1,10 +1,13 @@
 /// Rules of a member while another holds the lock (contract 4.5, 4.12).
 let replicaRules: [Rule] = [
-    Rule("replica.clone", "No data here: clone the leader, or a member that offers itself.") { s in
+    Rule("replica.clone", "No data here: clone the leader, or a member that offers itself.", inPause: .owed) { s in
         guard let leader = s.otherLeader, s.local.directory == .empty else { return nil }
         return s.clone(from: leader, because: "trying to bootstrap from")
     },
-    Rule("replica.unfinished", "A rewind or clone was cut off here: nothing is started from what it left.") { s in
+    Rule(
+        "replica.unfinished", "A rewind or clone was cut off here: nothing is started from what it left.",
+        inPause: .owed
+    ) { s in
         guard let leader = s.otherLeader, case .unfinished(let what, let left) = s.local.directory,
             s.local.process == .absent
         else { return nil }
@@ -19,7 +22,10 @@ let replicaRules: [Rule] = [
         }
         return s.clone(from: leader, because: "\(what) was cut off, cloning")
     },
-    Rule("replica.start-alone", "The leader is no primary yet: start without an upstream, serve reads, look again.") {
+    Rule(
+        "replica.start-alone", "The leader is no primary yet: start without an upstream, serve reads, look again.",
+        inPause: .owed
+    ) {
         s in
         guard let leader = s.otherLeader, s.local.process == .absent, s.local.control != nil,
             s.store?.members[leader.member]?.isPrimary != true
@@ -36,11 +42,14 @@ let replicaRules: [Rule] = [
         return Conclusion(
             "starting as a secondary, \(leader.member) is not primary yet", .start(as: .standby, term: nil))
     },
-    Rule("replica.wait-primary", "The leader is no primary yet: nothing to follow.") { s in
+    Rule("replica.wait-primary", "The leader is no primary yet: nothing to follow.", inPause: .always) { s in
         guard let leader = s.otherLeader, s.store?.members[leader.member]?.isPrimary != true else { return nil }
         return Conclusion("waiting for \(leader.member) to become primary", recheckAfter: .seconds(1))
     },
-    Rule("replica.compare", "Before following, the leader's history is read: divergence is found before, not after.") {
+    Rule(
+        "replica.compare", "Before following, the leader's history is read: divergence is found before, not after.",
+        inPause: .always
+    ) {
         s in
         guard let leader = s.otherLeader, s.local.control != nil, s.upstream(of: leader) == nil else { return nil }
         guard s.ready("read-upstream") else {
@@ -52,7 +61,7 @@ let replicaRules: [Rule] = [
             "reading the timeline history of \(leader.member)", .readUpstream(leader.member, leader.term),
             recheckAfter: .seconds(1))
     },
-    Rule("replica.foreign", "The leader's data is another cluster's.") { s in
+    Rule("replica.foreign", "The leader's data is another cluster's.", inPause: .always) { s in
         guard let leader = s.otherLeader, let upstream = s.upstream(of: leader), let control = s.local.control,
             upstream.systemIdentifier != control.systemIdentifier
         else { return nil }
@@ -60,7 +69,10 @@ let replicaRules: [Rule] = [
             "system ID mismatch with leader \(leader.member): \(upstream.systemIdentifier) != \(control.systemIdentifier)",
             recheckAfter: .seconds(5))
     },
-    Rule("replica.diverged", "Local WAL is past the leader's fork: rewind, or clone, or say what a person must do.") {
+    Rule(
+        "replica.diverged", "Local WAL is past the leader's fork: rewind, or clone, or say what a person must do.",
+        inPause: .owed
+    ) {
         s in
         guard let leader = s.otherLeader, let upstream = s.upstream(of: leader) else { return nil }
         let what: String
@@ -86,7 +98,7 @@ let replicaRules: [Rule] = [
         }
         return s.clone(from: leader, because: what + ", cloning")
     },
-    Rule("replica.start", "The data may follow the leader: start as its standby.") { s in
+    Rule("replica.start", "The data may follow the leader: start as its standby.", inPause: .owed) { s in
         guard let leader = s.otherLeader, let upstream = s.upstream(of: leader), s.local.process == .absent,
             s.local.control != nil
         else { return nil }
@@ -100,8 +112,10 @@ let replicaRules: [Rule] = [
             "starting as a secondary of \(leader.member)", .follow(s.source(under: leader), leader.term),
             .start(as: .standby, term: nil))
     },
-    Rule("replica.retarget", "The standby does not follow this leader in this term yet: also before it is consistent.")
-    {
+    Rule(
+        "replica.retarget", "The standby does not follow this leader in this term yet: also before it is consistent.",
+        inPause: .always
+    ) {
         s in
         guard let leader = s.otherLeader, s.local.isRunning,
             s.view.following != Following(member: s.source(under: leader), term: leader.term), s.ready("follow")
@@ -112,11 +126,14 @@ let replicaRules: [Rule] = [
         let what = source == leader.member ? "new leader \(source)" : "\(source), as replicatefrom says"
         return Conclusion("following " + what, .follow(source, leader.term))
     },
-    Rule("replica.starting", "The standby does not answer yet.") { s in
+    Rule("replica.starting", "The standby does not answer yet.", inPause: .always) { s in
         guard s.otherLeader != nil, s.local.isRunning, s.local.sql == nil else { return nil }
         return Conclusion("Still starting up as a standby.", recheckAfter: s.startingPause)
     },
-    Rule("replica.kick", "A standby that does not stream is woken from its sleep between tries, ever more rarely.") {
+    Rule(
+        "replica.kick", "A standby that does not stream is woken from its sleep between tries, ever more rarely.",
+        inPause: .always
+    ) {
         s in
         guard let leader = s.otherLeader, let source = s.source(under: leader), s.local.isRunning,
             let sql = s.local.sql, !sql.streaming
@@ -127,7 +144,7 @@ let replicaRules: [Rule] = [
         }
         return Conclusion("not streaming from \(source) yet", .kick, recheckAfter: pause)
     },
-    Rule("replica.follow", "A standby of the leader: the steady state.") { s in
+    Rule("replica.follow", "A standby of the leader: the steady state.", inPause: .always) { s in
         guard let leader = s.otherLeader, s.local.isRunning else { return nil }
         return Conclusion("no action. I am (\(s.view.me)), a secondary, and following a leader (\(leader.member))")
     },
@@ -170,11 +187,15 @@ extension Situation {
 
     var canRewind: Bool { policy.useRewind && local.control?.allowsRewind == true }
 
-    /// A clone of a member that offers itself, else of the leader; the directory that is here is moved aside, not deleted.
+    /// Whose data to copy: a member's that offers itself, else the leader's; nil while that is no primary.
+    func source(besides leader: StoreView.Leader, onlyLeader: Bool = false) -> MemberID? {
+        if !onlyLeader, let offer = cloneOffer(under: leader) { return offer }
+        return store?.members[leader.member]?.isPrimary == true ? leader.member : nil
+    }
+
+    /// A clone; the directory that is here is moved aside, not deleted.
     func clone(from leader: StoreView.Leader, because reason: String) -> Conclusion {
-        let offer = cloneOffer(under: leader)
-        let source = offer ?? leader.member
-        guard offer != nil || store?.members[leader.member]?.isPrimary == true else {
+        guard let source = source(besides: leader) else {
             return Conclusion("waiting for leader to bootstrap", recheckAfter: .seconds(1))
         }
         guard ready("clone") else {

@@ -3,7 +3,7 @@
 let synchronousRules: [Rule] = [
     Rule(
         "sync.before-promotion",
-        "What the former leader's standbys were promised holds for the new one before it leads."
+        "What the former leader's standbys were promised holds for the new one before it leads.", inPause: .owed
     ) {
         s in
         guard let leadership = s.leadership, s.policy.synchronous, s.local.process == .running(as: .standby),
@@ -29,7 +29,8 @@ let synchronousRules: [Rule] = [
             .writeSync(leader: s.view.me, standbys: standbys, version: version, leadership.term),
             recheckAfter: .milliseconds(20))
     },
-    Rule("sync.off", "Synchronous mode is off: `sync` says so first, then commits wait for nobody.") { s in
+    Rule("sync.off", "Synchronous mode is off: `sync` says so first, then commits wait for nobody.", inPause: .always) {
+        s in
         guard let leadership = s.leadership, s.isLeading, !s.policy.synchronous, let sync = s.store?.sync,
             sync.leader != nil, let version = sync.version, s.ready("write-sync"), s.ready("set-synchronous")
         else { return nil }
@@ -37,7 +38,7 @@ let synchronousRules: [Rule] = [
             "Disabled synchronous replication",
             .writeSync(leader: nil, standbys: [], version: version, leadership.term), .setSynchronous(.unmanaged))
     },
-    Rule("sync.enable", "Synchronous mode is on: `sync` names its leader.") { s in
+    Rule("sync.enable", "Synchronous mode is on: `sync` names its leader.", inPause: .always) { s in
         guard let leadership = s.leadership, s.isLeading, s.policy.synchronous, let sync = s.store?.sync,
             let version = sync.version, sync.leader?.isSame(as: s.view.me) != true, s.ready("write-sync")
         else { return nil }
@@ -45,7 +46,10 @@ let synchronousRules: [Rule] = [
             "Enabled synchronous replication",
             .writeSync(leader: s.view.me, standbys: [], version: version, leadership.term))
     },
-    Rule("sync.remove", "A standby that is not to be synchronous any more leaves `sync` before the setting.") { s in
+    Rule(
+        "sync.remove", "A standby that is not to be synchronous any more leaves `sync` before the setting.",
+        inPause: .always
+    ) { s in
         guard let plan = s.synchronousPlan, let leadership = s.leadership, let version = s.store?.sync.version,
             s.ready("write-sync")
         else { return nil }
@@ -55,7 +59,8 @@ let synchronousRules: [Rule] = [
             "removing \(Situation.list(plan.listed.subtracting(kept))) from the synchronous standbys",
             .writeSync(leader: s.view.me, standbys: kept, version: version, leadership.term))
     },
-    Rule("sync.set", "The setting names the chosen standbys; nobody in `sync` is missing there.") { s in
+    Rule("sync.set", "The setting names the chosen standbys; nobody in `sync` is missing there.", inPause: .always) {
+        s in
         guard let plan = s.synchronousPlan, plan.wanted != plan.current, s.ready("set-synchronous") else { return nil }
         return Conclusion(
             plan.wanted == .blocked
@@ -63,7 +68,10 @@ let synchronousRules: [Rule] = [
                 : "Assigning synchronous standby status to [\(Situation.list(plan.wanted.members))]",
             .setSynchronous(plan.wanted))
     },
-    Rule("sync.wake", "Commits that waited for a standby that is gone go on with the one that took its part.") { s in
+    Rule(
+        "sync.wake", "Commits that waited for a standby that is gone go on with the one that took its part.",
+        inPause: .always
+    ) { s in
         guard let plan = s.synchronousPlan, !s.memory.commitsWoken, plan.wanted == plan.current,
             // Before the server's senders have read the setting nobody would be let go.
             plan.wanted.members.allSatisfy({ member in
@@ -72,7 +80,10 @@ let synchronousRules: [Rule] = [
         else { return nil }
         return Conclusion("letting commits go on that waited for another standby", .wakeCommits)
     },
-    Rule("sync.add", "A standby that has caught up with the setting's change stands in `sync` from now on.") { s in
+    Rule(
+        "sync.add", "A standby that has caught up with the setting's change stands in `sync` from now on.",
+        inPause: .always
+    ) { s in
         guard let plan = s.synchronousPlan, let leadership = s.leadership, let version = s.store?.sync.version,
             plan.wanted == plan.current, s.ready("write-sync")
         else { return nil }

@@ -17,6 +17,8 @@ public struct ClusterPolicy: Hashable, Sendable {
     public var synchronousCount = 1
     /// Bytes behind the best standby beyond which another is not chosen; nil = no limit.
     public var maximumLagOnSyncNode: UInt64?
+    /// Nothing is started, stopped, promoted or fenced without an operator's word (contract 4.18).
+    public var paused = false
     public var useRewind = false
     public var cloneOnRewindFailure = false
     public var cloneOnDivergence = false

@@ -127,13 +127,16 @@ public struct ClusterView: Hashable, Sendable {
     public var unsettled: Bool
     /// The process was asked to end: PostgreSQL stops, the lock is handed over (contract 4.17).
     public var leaving: Bool
+    /// What an operator wants of this PostgreSQL, and when a restart is to happen.
+    public var order: MemberOrder?
+    public var scheduledRestart: Instant?
 
     public init(
         now: Instant, me: MemberID, policy: ClusterPolicy = ClusterPolicy(), coordination: Coordination = .never,
         store: StoreView? = nil, lease: LeaseView? = nil, leadership: Leadership? = nil, local: LocalPostgres,
         following: Following? = nil, peers: PeerRound? = nil, upstream: UpstreamView? = nil,
         running: RunningEffect? = nil, finished: [FinishedEffect] = [], unsettled: Bool = false,
-        leaving: Bool = false
+        leaving: Bool = false, order: MemberOrder? = nil, scheduledRestart: Instant? = nil
     ) {
         self.now = now
         self.me = me
@@ -150,6 +153,8 @@ public struct ClusterView: Hashable, Sendable {
         self.finished = finished
         self.unsettled = unsettled
         self.leaving = leaving
+        self.order = order
+        self.scheduledRestart = scheduledRestart
     }
 }
 

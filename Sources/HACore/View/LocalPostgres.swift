@@ -85,6 +85,8 @@ public struct LocalPostgres: Hashable, Sendable {
     public var armedZxid: Int64?
     /// The keeper did not start this postmaster: the kernel does not stop it with its keeper.
     public var takenOver = false
+    /// The keeper enforces no deadline: the cluster is, or was, paused.
+    public var keeperPaused = false
     /// It fenced under this mzxid of `epoch` and refuses to act until armed with a greater one.
     public var latch: Int64?
 
@@ -140,8 +142,8 @@ public struct LocalPostgres: Hashable, Sendable {
     public var isFound: Bool { takenOver && process == .running(as: .primary) && (armedZxid ?? 0) == 0 }
 
     /// Others may rely on its keeper while this member is silent: its deadline comes before another can lead
-    /// (design/lock.md 4.A4). That of a primary that was found running follows from no lock.
-    public var isKept: Bool { !isUnkept && !isFound }
+    /// (design/lock.md 4.A4). That of a primary that was found running follows from no lock; in pause there is none.
+    public var isKept: Bool { !isUnkept && !isFound && !keeperPaused }
 
     public var control: ControlFile? {
         if case .ready(let control) = directory { return control }

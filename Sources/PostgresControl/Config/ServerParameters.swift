@@ -5,7 +5,7 @@ public struct ServerParameters: Hashable, Sendable {
     /// Recovery settings that stood among the parameters; they win over `recovery_conf`.
     public let recovery: [String: String]
     /// One sentence each, for the log.
-    public let warnings: [String]
+    public private(set) var warnings: [String]
     /// Parameters that a standby has to run with higher than configured, with the configured value.
     public private(set) var raised: [String: String] = [:]
 
@@ -31,6 +31,17 @@ public struct ServerParameters: Hashable, Sendable {
     public func with(_ name: String, _ value: String?) -> ServerParameters {
         var copy = self
         copy.values[name] = value
+        return copy
+    }
+
+    /// Without those that the server refuses, each with a warning.
+    /// - Parameter refused: reasons by name.
+    public func leavingOut(_ refused: [String: String]) -> ServerParameters {
+        var copy = self
+        for (name, reason) in refused.sorted(by: { $0.key < $1.key }) {
+            copy.values[name] = EnforcedParameter.byName[name]?.fallback
+            copy.warnings.append("PostgreSQL refuses a parameter, it is left out: \(reason)")
+        }
         return copy
     }
 

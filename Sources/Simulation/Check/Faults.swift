@@ -62,6 +62,21 @@ extension SimWorld {
             after(fault.duration) { [self] in
                 for node in nodes { node.policy.synchronous.toggle() }
             }
+        case .pauseChange: pause(for: fault.duration)
+        case .pauseAndCut:
+            let outage = options.sessionTimeout * 3 / 2
+            pause(for: outage + 4 * second)
+            after(second) { [self] in
+                guard let target else { return }
+                for server in 0..<3 { network.block(node: target.index, server: server, for: outage) }
+            }
+        case .pauseThenFreeze:
+            pause(for: second)
+            after(4 * second) { [self] in
+                guard let target else { return }
+                target.pause()
+                after(options.sessionTimeout * 2) { target.resume() }
+            }
         case .startFailures:
             startFailures += 1
             after(fault.duration) { [self] in startFailures -= 1 }
@@ -72,6 +87,26 @@ extension SimWorld {
             }
         default:
             if let target { beginNode(fault, target) }
+        }
+    }
+
+    private func pause(for duration: Nanoseconds) {
+        pauses += 1
+        pausedAt = now
+        spreadPause()
+        after(duration) { [self] in
+            pauses -= 1
+            spreadPause()
+        }
+    }
+
+    /// Each member learns of it in its own time.
+    private func spreadPause() {
+        for node in nodes {
+            after(dice.milliseconds(0, 300)) { [self] in
+                node.policy.paused = pauses > 0
+                node.agent?.wake(urgent: true)
+            }
         }
     }
 
@@ -159,6 +194,9 @@ extension SimWorld {
         case .agentTerm:
             node.agent?.leave()
             after(fault.duration) { [self] in startAgain(node) }
+        case .restartOrder where fault.duration > 3 * second: node.agent?.scheduledRestart = node.now + .seconds(2)
+        case .restartOrder: node.agent?.obey(.restart(timeout: nil))
+        case .reinitializeOrder: node.agent?.obey(.reinitialize(fromLeader: fault.other % 2 == 0))
         case .postmasterKill: node.postgres.killPostmaster()
         case .keeperKill: node.killKeeper()
         case .nodeKill:

@@ -115,7 +115,8 @@ final class Invariants {
 
     func sessionEnded(_ session: SimZooKeeper.Session, before: SimTree) {
         let node = world.nodes[session.node]
-        guard node.postgres.isWritable else { return }
+        // In pause nothing is stopped (contract 4.18).
+        guard node.postgres.isWritable, !node.policy.paused, !node.keeper.isPaused else { return }
         if let leader = world.zookeeper.tree[.leader], leader.data == .name(node.name) { return }
         // Of a lock that somebody removed, `epoch` says whose it was: an older session of the node may end.
         if case .holder(.taken(_, let holder, _))? = before[.epoch]?.data, before[.leader] == nil, holder != session.id
@@ -153,7 +154,9 @@ final class Invariants {
     private func released(by node: Int) {
         let postgres = world.nodes[node].postgres
         let keeper = world.nodes[node].keeper!
-        if postgres.isShutDown { return handedOver(by: node) }
+        // What a crash leaves of a server that was shut down has no more to write.
+        let isShutDown = postgres.phase == .remains && postgres.control.state == .shutDown
+        if postgres.isShutDown || isShutDown { return handedOver(by: node) }
         let isQuietStandby = postgres.role == .standby && postgres.inRecovery && !keeper.promoteRequested
         // What a dead standby leaves writes no more than it did.
         if postgres.phase != .absent, !isQuietStandby {

@@ -12,6 +12,8 @@ final class Promises {
     private var release: (node: Int, at: Nanoseconds)?
     /// Since when an operator's request has been due.
     private var requestedAt: Nanoseconds?
+    /// When the last one was fulfilled or taken back.
+    private var withdrawnAt: Nanoseconds?
 
     init(_ world: SimWorld) {
         self.world = world
@@ -96,6 +98,12 @@ final class Promises {
         if world.options.calm == .nobodyIsPromoted, wasWhole {
             broken("\(node.name) is promoted, where the primary only crashed and had time to start again")
         }
+        if world.pauses > 0, node.policy.paused, world.now - world.pausedAt > 2 * second,
+            node.agent?.lastDecision?.effects.isEmpty == true, requestedAt == nil,
+            world.now - (withdrawnAt ?? 0) > 30 * second
+        {
+            broken("\(node.name) is promoted in pause, and nobody asked for it")
+        }
         if node.policy.nofailover { broken("\(node.name) is promoted, tagged nofailover") }
         if case .system(let system)? = world.zookeeper.tree[.initialize]?.data,
             system.rawValue != node.postgres.systemIdentifier
@@ -123,13 +131,15 @@ final class Promises {
         if case .request(_, _, let dueAt)? = world.zookeeper.tree[.failover]?.data, dueAt ?? 0 <= world.now {
             requestedAt = requestedAt ?? world.now
         } else {
+            if requestedAt != nil { withdrawnAt = world.now }
             requestedAt = nil
         }
         for node in world.nodes {
             let holds = world.zookeeper.tree[.leader]?.data == .name(node.name)
             let sees = isAwake(node) && node.agent?.handle?.isConnected == true && node.agent?.isPrepared == true
             let isConnected = world.network.reachesStore(node.index, since: world.now)
-            guard node.postgres.isWritable, !holds, sees, isConnected, world.slowNetworks == 0 else {
+            let isPaused = node.policy.paused || node.keeper?.isPaused == true
+            guard node.postgres.isWritable, !holds, sees, isConnected, world.slowNetworks == 0, !isPaused else {
                 withoutLock[node.index] = nil
                 continue
             }

@@ -3,7 +3,8 @@ import HACore
 /// Kinds of worlds that a seed can make, each with the faults that belong together: what a rule is for shows sooner where
 /// its faults are frequent.
 public enum WorldKind: String, Sendable, CaseIterable {
-    case mixed, failovers, thirdParties, directories, strangers, bootstraps, planned, agentsDie, crashes, found
+    case mixed, failovers, thirdParties, directories, strangers, bootstraps, planned, agentsDie, crashes, found, orders,
+        paused, pausedCuts
 
     public func options(seed: UInt64) -> SimOptions {
         var options = SimOptions(seed: seed)
@@ -27,6 +28,22 @@ public enum WorldKind: String, Sendable, CaseIterable {
             options.chaosEnd = 12 * second
             options.kinds = [.leaderIsolated, .nodeFromStore, .agentCrash, .nodeKill, .leaderDeleted, .lostReplies]
         case .planned: options.kinds = [.switchover, .agentTerm, .agentTerm, .peers, .postmasterKill]
+        case .orders:
+            options.kinds = [
+                .restartOrder, .restartOrder, .reinitializeOrder, .switchover, .postmasterKill, .agentCrash,
+            ]
+        case .paused:
+            // A pause that ends where an agent is dead or cut off is nobody's to save (design/keeper.md).
+            options.faultCount = 10
+            options.kinds = [
+                .pauseChange, .pauseChange, .pauseChange, .pauseChange, .postmasterKill, .leaderDeleted, .switchover,
+                .restartOrder, .reinitializeOrder, .lostReplies, .wakes, .leaderChange,
+            ]
+        case .pausedCuts:
+            // A pause that ends in the next one's outage is nobody's to save.
+            options.faultCount = 1
+            options.calm = seed % 2 == 0 ? .nothingEnds : nil
+            options.kinds = seed % 2 == 0 ? [.pauseAndCut] : [.pauseThenFreeze]
         case .found:
             options.hasData = true
             options.foundPrimary = true

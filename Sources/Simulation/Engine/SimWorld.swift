@@ -43,6 +43,10 @@ public final class SimWorld {
     var replyLoss = 0
     var slowNetworks = 0
     var startFailures = 0
+    var pauses = 0
+    var pausedAt: Nanoseconds = 0
+    /// How many orders operators have given.
+    var orders = 0
     /// `ttl` as the cluster's configuration has it now.
     var sessionTimeout: Nanoseconds
     var traps: [Fault] = []

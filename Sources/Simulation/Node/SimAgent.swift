@@ -22,6 +22,8 @@ final class SimAgent {
     private var looksAgain = false
     private var looks = 0
     private(set) var lastDecision: Decision?
+    /// The keeper was last seen to enforce no deadline.
+    private(set) var isPaused = false
     /// Decisions with effects, for the check that a calm cluster does nothing.
     private(set) var lastEffectAt: Nanoseconds = 0
 
@@ -30,6 +32,9 @@ final class SimAgent {
     var finished: [FinishedEffect] = []
     var unsettled = false
     private(set) var leaving = false
+    /// What an operator wants of this node's PostgreSQL.
+    var order: MemberOrder?
+    var scheduledRestart: Instant?
     var following: Following?
     var peers: PeerRound?
     var upstream: UpstreamView?
@@ -267,6 +272,9 @@ final class SimAgent {
         view.finished = ended
         view.unsettled = unsettled
         view.leaving = leaving
+        view.order = order
+        view.scheduledRestart = scheduledRestart
+        isPaused = view.local.keeperPaused
         world.weaken(&view)
         let decision = decide(view, memory, by: world.table)
         if world.options.checksPurity { world.invariants.pure(view, memory, decision) }
@@ -285,6 +293,14 @@ final class SimAgent {
         if looksAgain { wake() }
         let pause = max(decision.recheckAfter.nanoseconds, millisecond)
         world.after(pause) { [self] in timer { [self] in if looks == self.looks { wake(urgent: true) } } }
+    }
+
+    /// `POST /restart`, `POST /reinitialize`: one order at a time.
+    func obey(_ kind: MemberOrder.Kind) {
+        guard order == nil else { return }
+        world.orders += 1
+        order = MemberOrder(id: world.orders, kind: kind, since: now)
+        wake(urgent: true)
     }
 
     /// SIGTERM: what runs is left, and decisions lead to the end.

@@ -48,7 +48,7 @@ extension SimAgent {
         case .fence:
             tellKeeper { $0.fence() }
             network { done(.done) }
-        case .stepDown, .stop:
+        case .stepDown, .stop, .stopForRestart:
             askKeeper({ keeper in
                 keeper.stop()
                 return nil
@@ -117,6 +117,16 @@ extension SimAgent {
         case .rewind(let member): rewind(from: member, done)
         case .clone(let member): clone(from: member, done)
         case .restore: done(.failed("no simulated member has a backup"))
+        case .reinitialize(let member): clone(from: member, isOrdered: true, done)
+        case .finishOrder(let id, _):
+            if order?.id == id { order = nil }
+            done(.done)
+        case .beginScheduledRestart:
+            scheduledRestart = nil
+            obey(.restart(timeout: nil))
+            done(.done)
+        case .pauseKeeper(let paused):
+            askKeeper({ $0.pause(paused) }) { done(Self.outcome($0)) }
         }
     }
 
@@ -257,7 +267,7 @@ extension SimAgent {
         }
     }
 
-    private func clone(from member: MemberID, _ done: @escaping Completion) {
+    private func clone(from member: MemberID, isOrdered: Bool = false, _ done: @escaping Completion) {
         let postgres = node.postgres
         guard let source = world.node(member)?.postgres else { return done(.failed("unknown member")) }
         guard postgres.phase == .absent else { return done(.failed("not stopped")) }
@@ -265,13 +275,13 @@ extension SimAgent {
             return done(.failed("\(member) does not answer"))
         }
         world.invariants.replaces(node.index, by: source)
-        world.invariants.cloned(node.index, over: postgres.contents)
+        if !isOrdered { world.invariants.cloned(node.index, over: postgres.contents) }
         let before = postgres.contents
-        if before == .empty { postgres.contents = .unfinished("clone") }
+        if before == .empty || isOrdered { postgres.contents = .unfinished("clone") }
         tool(took: world.dice.milliseconds(200, 2000), done) { [self] in
             guard source.isAccepting, world.network.reaches(node.index, source.node), !world.toolFails() else {
                 // Made beside the directory: what was there stands.
-                postgres.contents = before
+                if !isOrdered { postgres.contents = before }
                 return "connection to the source lost"
             }
             postgres.copy(source)

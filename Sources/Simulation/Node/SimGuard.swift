@@ -146,7 +146,7 @@ final class SimGuard {
             case 1:
                 let wasArmed = armed
                 standDown()
-                if wasArmed {
+                if wasArmed, !agent.isPaused {
                     agent.tellKeeper { $0.fence() }
                 }
             default: break

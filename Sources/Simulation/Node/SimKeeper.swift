@@ -16,6 +16,8 @@ final class SimKeeper {
     /// The postmaster is this keeper's child, or was taken over.
     private var watches = false
     private(set) var takenOver = false
+    /// No deadline is enforced.
+    private(set) var isPaused = false
     private var stopRequested = false
     private var isShutDown = false
     private(set) var ending = LocalPostgres.Ending.neverStarted
@@ -64,11 +66,19 @@ final class SimKeeper {
         let alarm = self.alarm
         guard let armedUntil, !world.weakened(.keeperDeadline) else { return }
         world.at(node.clock.reference(of: armedUntil)) { [self] in
-            guard isAlive, alarm == self.alarm else { return }
+            guard isAlive, alarm == self.alarm, !isPaused else { return }
             world.note(node.index, "keeper: the deadline has come")
             world.promises.deadlineCame(node)
             fence()
         }
+    }
+
+    /// Refused at the end of a pause while nothing bounds a writable PostgreSQL.
+    func pause(_ paused: Bool) -> String? {
+        if !paused, armedUntil == nil, view().mayBeWritable { return "not armed" }
+        isPaused = paused
+        if !paused { setAlarm() }
+        return nil
     }
 
     /// Refused while PostgreSQL may be writable.
@@ -227,6 +237,7 @@ final class SimKeeper {
             armedZxid: armedUntil == nil ? nil : armedZxid, latch: latch,
             sql: postgres.status(at: node.now))
         local.takenOver = takenOver && postgres.phase != .absent
+        local.keeperPaused = isPaused
         return local
     }
 }

@@ -1,0 +1,97 @@
+import Testing
+
+@testable import HACore
+
+@Suite("Rules of operators' orders")
+struct OrderRuleTests {
+    private static let since = Scene.now - .seconds(5)
+
+    private func scene(_ kind: MemberOrder.Kind, _ change: (inout Scene) -> Void = { _ in }) -> Scene {
+        var scene = Scene()
+        scene.follow()
+        scene.view.following = Following(member: "n2", term: Term(400))
+        scene.view.local.startedAt = Self.since - .seconds(60)
+        scene.view.order = MemberOrder(id: 3, kind: kind, since: Self.since)
+        change(&scene)
+        return scene
+    }
+
+    @Test("A restart stops, is started by the usual rules, and ends with its first answer")
+    func restart() {
+        let order = MemberOrder.Kind.restart(timeout: nil)
+        #expect(scene(order).decision.effects == [.stopForRestart])
+        #expect(scene(order) { $0.stop(.shutDownInRecovery) }.decision.rule == "replica.start")
+        let starting = scene(order) { scene in
+            scene.view.local.startedAt = Scene.now - .seconds(2)
+            scene.view.local.sql = nil
+        }
+        #expect(starting.decision.rule == "replica.starting")
+        let started = scene(order) { $0.view.local.startedAt = Scene.now - .seconds(2) }
+        #expect(started.decision.effects == [.finishOrder(3, .done)])
+    }
+
+    @Test("A start that fails, or takes too long, is said")
+    func failures() {
+        let refused = scene(.restart(timeout: nil)) { scene in
+            scene.stop(.shutDownInRecovery)
+            scene.memory.retries["start"] = .init(failures: 1, notBefore: Scene.now, reason: "no")
+        }
+        #expect(refused.decision.effects == [.finishOrder(3, .failed("no"))])
+        let crashed = scene(.restart(timeout: nil)) { $0.stop(.shutDownInRecovery, crashedAt: Scene.now) }
+        #expect(crashed.decision.effects == [.finishOrder(3, .failed("PostgreSQL ended"))])
+        let slow = scene(.restart(timeout: .seconds(1))) { scene in
+            scene.view.local.startedAt = Scene.now - .seconds(2)
+            scene.view.local.sql = nil
+        }
+        #expect(slow.decision.effects == [.finishOrder(3, .stillStarting)])
+    }
+
+    @Test("A synchronous standby waits until the leader does without it, but not for ever")
+    func optOut() {
+        let listed = scene(.restart(timeout: nil)) { scene in
+            scene.view.policy.synchronous = true
+            scene.view.store?.sync = StoreView.Sync(leader: "n2", standbys: ["n1"], version: 1)
+        }
+        #expect(listed.decision.rule == "order.opt-out")
+        var late = listed
+        late.view.order?.since = Scene.now - .seconds(30)
+        #expect(late.decision.effects == [.stopForRestart])
+    }
+
+    @Test("A scheduled restart waits for its time, and for the end of a pause")
+    func scheduled() {
+        var scene = Scene()
+        scene.follow()
+        scene.view.following = Following(member: "n2", term: Term(400))
+        scene.view.scheduledRestart = Scene.now + .seconds(3)
+        #expect(scene.decision.rule == "replica.follow")
+        #expect(scene.decision.recheckAfter <= .seconds(3))
+        scene.view.scheduledRestart = Scene.now
+        #expect(scene.decision.effects == [.beginScheduledRestart])
+        scene.view.policy.paused = true
+        scene.view.local.keeperPaused = true
+        #expect(scene.decision.rule == "replica.follow")
+    }
+
+    @Test("A member is made anew from whom it may be copied, and only while another leads")
+    func reinitialize() {
+        let order = MemberOrder.Kind.reinitialize(fromLeader: false)
+        #expect(scene(order).decision.effects == [.stopAtOnce])
+        #expect(scene(order) { $0.stop(.shutDownInRecovery) }.decision.effects == [.reinitialize(from: "n2")])
+        let offered = scene(order) { scene in
+            scene.stop(.shutDownInRecovery)
+            scene.view.store?.members["n3"]?.clonefrom = true
+        }
+        #expect(offered.decision.effects == [.reinitialize(from: "n3")])
+        let fromLeader = scene(.reinitialize(fromLeader: true)) { scene in
+            scene.stop(.shutDownInRecovery)
+            scene.view.store?.members["n3"]?.clonefrom = true
+        }
+        #expect(fromLeader.decision.effects == [.reinitialize(from: "n2")])
+        let alone = scene(order) { $0.view.store?.leader = nil }
+        #expect(
+            alone.decision.effects == [.finishOrder(3, .failed("Cluster has no leader, can not reinitialize"))])
+        let copied = scene(order) { $0.memory.copiedAt = Scene.now }
+        #expect(copied.decision.effects == [.finishOrder(3, .done)])
+    }
+}
