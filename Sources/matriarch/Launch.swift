@@ -40,14 +40,8 @@ enum Launch {
 
     private static func diskProblems(_ config: AgentConfig, _ path: String?) -> [ConfigProblem] {
         let source = path ?? "environment"
-        let asked = DynamicConfig(document: config.bootstrap.dcs ?? [:], local: config.postgresql)
         return ConfigValidator.checkDisk(config, searchPath: environment["PATH"] ?? "", source: source)
             + ConfigValidator.checkFiles(config, source: source)
-            + asked.notYetSupported.map {
-                ConfigProblem(
-                    .unsupported, source: source, path: ["bootstrap", "dcs", $0], value: true,
-                    message: "is not yet supported: must be false or left out")
-            }
     }
 
     /// Remembers the variables, so that each reload sees them.

@@ -18,6 +18,12 @@ public struct AgentCommand: Sendable {
 
     static let programs = ["matriarch", "matriarch-keeper"]
 
+    /// Patroni 4.1.5 itself, for clusters in which both kinds run.
+    /// - Throws: `SupportError` when it cannot be installed.
+    public static func patroni() async throws -> AgentCommand {
+        AgentCommand(executable: try await PythonEnvironment.patroni.folder() + "/venv/bin/patroni", folder: nil)
+    }
+
     /// - Throws: `SupportError` that says what is missing and how to make it.
     public static func find() throws -> AgentCommand {
         let environment = ProcessInfo.processInfo.environment

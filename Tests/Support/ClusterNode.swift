@@ -13,7 +13,10 @@ public final class ClusterNode: Sendable {
     public var dataDirectory: String { place.dataDirectory }
 
     private let cluster: TemporaryFolder
-    private let command: AgentCommand
+    private let ownCommand: AgentCommand
+    /// What runs, or is to be started next.
+    private let present: Locked<AgentCommand>
+    private var command: AgentCommand { present.withLock { $0 } }
     private let superuser: ConnectionInfo
     private let probe: Certificates.Files?
     private let launcher: [String]
@@ -26,7 +29,8 @@ public final class ClusterNode: Sendable {
         place = NodePlace(name: name, folder: folder, port: try FreePort.next(), restPort: try FreePort.next())
         self.cluster = cluster
         try cluster.makeFolder("\(name)/run", mode: 0o700)
-        command = try AgentCommand.shared.get().linked(into: try cluster.makeFolder("\(name)/bin"))
+        ownCommand = try AgentCommand.shared.get().linked(into: try cluster.makeFolder("\(name)/bin"))
+        present = Locked(ownCommand)
         superuser = ConnectionInfo([
             ("dbname", "postgres"), ("user", "postgres"), ("password", settings.passwords.superuser),
             ("host", "127.0.0.1"), ("port", String(place.port)), ("application_name", "test"),
@@ -48,7 +52,9 @@ public final class ClusterNode: Sendable {
     // MARK: The program
 
     /// Starts the program; returns at once.
-    public func start() throws {
+    /// - Parameter other: instead of the program under test, such as Patroni.
+    public func start(_ other: AgentCommand? = nil) throws {
+        present.withLock { $0 = other ?? ownCommand }
         let line = launcher + [command.executable, place.configuration]
         let started = try UnprivilegedProcess.start(
             line[0], Array(line.dropFirst()), environment: environment, folder: place.folder, output: place.log
