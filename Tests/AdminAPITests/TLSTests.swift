@@ -41,7 +41,8 @@ import Testing
     ) async throws {
         let actions = ClusterActions(
             request: { _ in }, withdraw: { _ in }, configure: { _, _ in }, reload: {},
-            ask: { _ in PeerRound(askedAt: .current, asked: [], answers: [:]) })
+            ask: { _ in PeerRound(askedAt: .current, asked: [], answers: [:]) },
+            orders: OrderBook {}, cancel: {})
         let responder = AdminResponder(
             board: TestBoard(.primary(config: ["ttl": 30]), tree: Scene.tree(config: ["ttl": 30])).board,
             actions: actions, access: AccessRules { config }, headers: CommonHeaders { config })
