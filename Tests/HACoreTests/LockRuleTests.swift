@@ -164,4 +164,23 @@ struct LockRuleTests {
         scene.memory.absentEpochVersion = 5
         guard case .proven = try proof(scene) else { return #expect(Bool(false), "T + M has passed") }
     }
+
+    @Test("A Patroni that led for long enough beside a new epoch is not waited for after its end")
+    func afterAPatroni() {
+        var scene = Scene()
+        scene.view.store?.epoch?.holder = .nobody
+        scene.view.store?.leader = StoreView.Leader(
+            member: "n2", term: Term(400), session: Scene.otherSession, version: 0)
+        scene.view.store?.readAt = Scene.now - .seconds(20)
+        var memory = scene.decision.memory
+        scene.view.store?.leader = nil
+        scene.view.store?.readAt = Scene.now
+        #expect(decide(scene.view, memory).rule == "candidate.ask")
+        // Made anew meanwhile: somebody of ours may have led.
+        scene.view.store?.epoch?.version = 9
+        #expect(decide(scene.view, memory).rule == "candidate.absence")
+        memory = DecisionMemory()
+        scene.view.store?.epoch?.version = 5
+        #expect(decide(scene.view, memory).rule == "candidate.absence", "a new process has seen nothing")
+    }
 }

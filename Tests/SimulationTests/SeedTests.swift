@@ -13,18 +13,22 @@ struct SeedTests {
         "lease.unfit": "a configuration that nobody may lead with never becomes whole",
         "bootstrap.restore": "no simulated member has a backup to restore from",
         "found.leave": "needs an agent that ends in the moment before it takes over what it found",
+        "pause.leave": "no simulated agent is asked to end in pause",
+        "pause.system-identifier": "no world pauses beside foreign data",
         "idle": "stands at the end so that something always decides",
     ]
 
     @Test("Two thousand worlds keep every invariant and become whole; every rule has decided somewhere")
     func manyWorlds() async {
-        let found = await outcomes(0..<100) { WorldKind.found.options(seed: $0) }
+        let kinds = [WorldKind.found, .orders, .paused, .pausedCuts]
+        var special: [SimWorld.Outcome] = []
+        for kind in kinds { special += await outcomes(0..<100) { kind.options(seed: $0) } }
         let outcomes = await outcomes(0..<2000)
         for outcome in outcomes where outcome.violation != nil {
             Issue.record("\(SimWorld.explain(seed: outcome.seed))")
         }
         var rules: Set<RuleID> = []
-        for outcome in outcomes + found { rules.formUnion(outcome.rules.keys) }
+        for outcome in outcomes + special { rules.formUnion(outcome.rules.keys) }
         for rule in ruleTable where !rules.contains(rule.id) && Self.unreachable[rule.id] == nil {
             Issue.record("rule \(rule.id) never decided: a fault is missing, or the rule is not needed")
         }

@@ -16,7 +16,9 @@ enum AbsenceProof {
                 self = .reserved(for: member)
             }
         case .nobody:
-            guard let terms = s.view.lease?.terms, let since = s.memory.absentSince else {
+            // Nobody of ours has led since a Patroni's lock was first seen beside this `epoch`: its end is proof that its
+            // holder let go, who is asked like everybody else.
+            guard let terms = s.view.lease?.terms, let since = s.memory.foreignSince ?? s.memory.absentSince else {
                 self = .wait(until: s.view.now + .seconds(1))
                 return
             }

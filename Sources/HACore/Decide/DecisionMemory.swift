@@ -33,6 +33,9 @@ public struct DecisionMemory: Hashable, Sendable {
     /// Since when the tree was read without a leader, and the version of `epoch` it was read with.
     public var absentSince: Instant?
     public var absentEpochVersion: Int64?
+    /// Since when each read of the tree has shown another program's lock, or none, and the same version of `epoch`.
+    public var foreignSince: Instant?
+    private var foreignEpochVersion: Int64?
     /// The highest version of `epoch` that this process has seen: one made anew has to start above it.
     public var highestEpochVersion: Int64 = 0
     /// By effect name.
@@ -123,6 +126,13 @@ public struct DecisionMemory: Hashable, Sendable {
                 retries["clone"] = nil
             }
             seenTerm = term
+        }
+        if store.leader.map({ $0.version != 0 }) ?? (foreignEpochVersion != store.epoch?.version) {
+            foreignSince = nil
+        } else if let leader = store.leader, leader.version == 0, let version = store.epoch?.version,
+            foreignSince == nil || foreignEpochVersion != version
+        {
+            (foreignSince, foreignEpochVersion) = (store.readAt, version)
         }
         if store.leader == nil {
             if absentSince == nil || absentEpochVersion != store.epoch?.version {

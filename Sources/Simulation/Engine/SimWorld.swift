@@ -267,6 +267,12 @@ public final class SimWorld {
         if let node = nodes.first(where: { $0.agent?.leaving == true }) {
             return "the agent of \(node.name) does not end"
         }
+        // One that waits for a person, with PostgreSQL down, waits with its order.
+        if let node = nodes.first(where: {
+            $0.postgres.phase == .running && ($0.agent?.order != nil || $0.agent?.scheduledRestart != nil)
+        }) {
+            return "\(node.name) has an order that nobody carries out"
+        }
         if nobodyMayLead { return nil }
         guard let primary = nodes.first(where: { $0.postgres.isWritable }) else {
             return "no primary; "
