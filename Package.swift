@@ -128,6 +128,12 @@ if !coreOnly {
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ]),
+        .testTarget(
+            name: "DocumentTests",
+            dependencies: [
+                "AdminAPI", "Agent", "AdminModel", "HACore", "LocalConfiguration", "ZooKeeper", "matriarch",
+                "matriarchctl", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .testTarget(name: "ClusterTests", dependencies: ["AdminModel", "LibPQ", "ZooKeeper", "Support", log]),
     ]
 }

@@ -47,31 +47,34 @@ struct AdminResponder: HTTPResponder {
 
     private func answer(_ request: Request, from client: Client) async -> Answer {
         let (method, target) = (request.method, RequestTarget(request.head.path ?? "/"))
-        if let changes, let change = Change(method, target) {
+        let endpoint = "\(method.rawValue) /\(target.firstSegment)"
+        if let changes, let change = Change(rawValue: endpoint) {
             if let refusal = await access.refusal(request.headers, from: client, members: { await memberURLs() }) {
                 return refusal
             }
             switch change {
+            case .switchover, .failover:
+                return await withBody(request) { await changes.leader.post(target.firstSegment, $0) }
             case .withdraw: return await changes.leader.withdraw()
-            case .request(let segment): return await withBody(request) { await changes.leader.post(segment, $0) }
             case .patch: return await withBody(request) { await changes.config.patch($0) }
+            case .put: return await withBody(request) { await changes.config.put($0) }
             case .reload:
                 await changes.reload()
                 return .text(202, "reload scheduled")
-            case .put: return await withBody(request) { await changes.config.put($0) }
             case .restart: return await withBody(request, isOptional: true) { await changes.member.restart($0) }
             case .unscheduleRestart: return changes.member.unschedule()
             case .reinitialize:
                 return await withBody(request, isOptional: true) { await changes.member.reinitialize($0) }
             }
         }
+        if let reading = Reading(rawValue: endpoint) { return await answer(reading, target) }
         switch method {
-        case .get: return await get(target)
         // These have no handlers of their own: whatever the path, they are health checks (contract/patroni.md 2.1).
+        case .get:
+            let view = await view(for: target)
+            return .json(HealthCheck(target).code(view), status(of: view))
         case .head, .options: return .bare(HealthCheck(target).code(await view(for: target)))
-        case .post where target.firstSegment == "failsafe": return Self.failsafeIsOff
-        default:
-            return .page(501, "Server does not support this operation: \(method.rawValue)")
+        default: return .page(501, "Server does not support this operation: \(method.rawValue)")
         }
     }
 
@@ -83,31 +86,38 @@ struct AdminResponder: HTTPResponder {
         let reload: @Sendable () async -> Void
     }
 
-    /// What changes something.
-    private enum Change {
-        case request(Substring)
-        case withdraw
+    /// What changes something, by method and first segment.
+    private enum Change: String, CaseIterable {
+        case switchover = "POST /switchover"
+        case failover = "POST /failover"
+        case withdraw = "DELETE /switchover"
         /// Of the dynamic configuration.
-        case patch, put
+        case patch = "PATCH /config"
+        case put = "PUT /config"
         /// Of the local file.
-        case reload
+        case reload = "POST /reload"
         /// Of this member's PostgreSQL.
-        case restart, unscheduleRestart, reinitialize
-
-        init?(_ method: HTTPRequest.Method, _ target: RequestTarget) {
-            switch (method, target.firstSegment) {
-            case (.post, "switchover"), (.post, "failover"): self = .request(target.firstSegment)
-            case (.delete, "switchover"): self = .withdraw
-            case (.patch, "config"): self = .patch
-            case (.put, "config"): self = .put
-            case (.post, "reload"): self = .reload
-            case (.post, "restart"): self = .restart
-            case (.delete, "restart"): self = .unscheduleRestart
-            case (.post, "reinitialize"): self = .reinitialize
-            default: return nil
-            }
-        }
+        case restart = "POST /restart"
+        case unscheduleRestart = "DELETE /restart"
+        case reinitialize = "POST /reinitialize"
     }
+
+    /// What has a handler of its own and changes nothing.
+    private enum Reading: String, CaseIterable {
+        case patroni = "GET /patroni"
+        case liveness = "GET /liveness"
+        case readiness = "GET /readiness"
+        case cluster = "GET /cluster"
+        case history = "GET /history"
+        case config = "GET /config"
+        case metrics = "GET /metrics"
+        case failsafe = "GET /failsafe"
+        /// A leader that cannot reach ZooKeeper asks whether it may go on.
+        case failsafeRequest = "POST /failsafe"
+    }
+
+    /// All that is no health check.
+    static var endpoints: [String] { Change.allCases.map(\.rawValue) + Reading.allCases.map(\.rawValue) }
 
     private func withBody(
         _ request: Request, isOptional: Bool = false, _ answer: (JSONObject) async -> Answer
@@ -122,26 +132,21 @@ struct AdminResponder: HTTPResponder {
         ((try? await trees.read()) ?? viewWithoutServer().cluster)?.members.compactMap(\.record.apiURL) ?? []
     }
 
-    private func get(_ target: RequestTarget) async -> Answer {
-        switch target.firstSegment {
-        case "patroni": return .json(200, status(of: await view(asking: .patroni)))
-        case "liveness": return .bare(Probes.isAlive(viewWithoutServer()) ? 200 : 503)
-        case "readiness": return .bare(Probes.isReady(await view(asking: .position), target.query) ? 200 : 503)
-        case "cluster":
+    private func answer(_ reading: Reading, _ target: RequestTarget) async -> Answer {
+        switch reading {
+        case .patroni: return .json(200, status(of: await view(asking: .patroni)))
+        case .liveness: return .bare(Probes.isAlive(viewWithoutServer()) ? 200 : 503)
+        case .readiness: return .bare(Probes.isReady(await view(asking: .position), target.query) ? 200 : 503)
+        case .cluster:
             return await trees.answer { tree in
                 .json(200, tree.document(scope: board.status?.scope ?? "").json)
             }
-        case "history": return await trees.answer { .json(200, $0.history?.json ?? []) }
-        case "config": return await config()
-        case "metrics": return await metrics()
-        case "failsafe": return Self.failsafeIsOff
-        default:
-            let view = await view(for: target)
-            return .json(HealthCheck(target).code(view), status(of: view))
+        case .history: return await trees.answer { .json(200, $0.history?.json ?? []) }
+        case .config: return await config()
+        case .metrics: return await metrics()
+        case .failsafe, .failsafeRequest: return .page(502, "Failsafe mode is not enabled")
         }
     }
-
-    private static let failsafeIsOff = Answer.page(502, "Failsafe mode is not enabled")
 
     /// The view that the watches keep up to date serves as well as a read, as long as there is one.
     private func config() async -> Answer {

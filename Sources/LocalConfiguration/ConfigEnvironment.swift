@@ -27,6 +27,9 @@ package struct ConfigEnvironment {
 
     package static let prefix = "PATRONI_"
 
+    /// The names of all variables that are read.
+    package static var names: [String] { table.map { prefix + $0.0 } }
+
     /// The programs of PostgreSQL that may have other names.
     package static let binaries = [
         "pg_ctl", "initdb", "pg_controldata", "pg_basebackup", "postgres", "pg_isready", "pg_rewind",

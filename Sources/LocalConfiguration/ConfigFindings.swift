@@ -4,9 +4,18 @@ package import AdminModel
 package final class ConfigFindings {
     package private(set) var problems: [ConfigProblem] = []
     package private(set) var notices: [ConfigNotice] = []
+    /// Every key that a reader asked for, there or not; nil: nobody wants to know.
+    package private(set) var asked: Set<ConfigPath>?
     private let origins: ConfigOrigins
 
-    package init(origins: ConfigOrigins) { self.origins = origins }
+    /// - Parameter recordsKeys: fill `asked`.
+    package init(origins: ConfigOrigins, recordsKeys: Bool = false) {
+        self.origins = origins
+        asked = recordsKeys ? [] : nil
+    }
+
+    /// The path is only made when it is wanted.
+    package func asks(_ path: @autoclosure () -> ConfigPath) { asked?.insert(path()) }
 
     package func wrong(_ path: ConfigPath, _ value: JSONValue?, _ message: String) {
         problems.append(

@@ -18,6 +18,7 @@ package final class SectionReader {
     /// The value of a key; null counts as absent, as it does where files are merged.
     package func value(_ key: String) -> JSONValue? {
         known.insert(key)
+        findings.asks(path + key)
         guard let value = section[key], !value.isNull else { return nil }
         return value
     }
