@@ -60,6 +60,30 @@ struct CallbackPlanTests {
             ["on_start primary", "on_restart primary"]
         ),
         (
+            "a restart between two looks", [up(.replica), restarting(up(.replica)), restarting(up(.replica, 2))],
+            ["on_start replica", "on_restart replica"]
+        ),
+        (
+            "a restart that is done before connections are accepted",
+            [up(.primary), restarting(up(.primary)), restarting(stopped), unclear, up(.primary, 2)],
+            ["on_start primary", "on_restart primary"]
+        ),
+        (
+            "a stop after a restart",
+            [up(.replica), restarting(stopped), restarting(up(.replica, 2)), up(.replica, 2), stopped],
+            ["on_start replica", "on_restart replica", "on_stop replica"]
+        ),
+        (
+            "a stop after an order that came to nothing",
+            [up(.replica), restarting(up(.replica)), up(.replica), stopped],
+            ["on_start replica", "on_stop replica"]
+        ),
+        (
+            "a start after a restart that failed",
+            [up(.primary), restarting(stopped), restarting(crashed), crashed, up(.primary, 2)],
+            ["on_start primary", "on_start primary"]
+        ),
+        (
             "a restart as something else", [up(.primary), restarting(stopped), up(.replica, 2)],
             ["on_start primary", "on_role_change replica"]
         ),
@@ -77,6 +101,20 @@ struct CallbackPlanTests {
         var plan = CallbackPlan()
         let calls = sights.flatMap { plan.look($0) }
         #expect(calls.map { "\($0.action.rawValue) \($0.role.rawValue)" } == told, "\(words)")
+    }
+
+    @Test("an order to restart is a restart, one to reinitialize is none")
+    func orders() {
+        func isRestarting(_ kind: MemberOrder.Kind?) -> Bool {
+            var view = ClusterView(
+                now: Instant(nanoseconds: 9), me: "n1", coordination: .connected,
+                local: LocalPostgres(directory: .empty, process: .absent))
+            view.order = kind.map { MemberOrder(id: 1, kind: $0, since: Instant(nanoseconds: 5)) }
+            return Sight(view, DecisionMemory()).isRestarting
+        }
+        #expect(isRestarting(.restart(timeout: nil)))
+        #expect(!isRestarting(.reinitialize(fromLeader: false)))
+        #expect(!isRestarting(nil))
     }
 
     @Test("a reload is told with the present role, and not at all while a cluster is made")

@@ -98,6 +98,21 @@ extension ClusterTests {
             #expect(file(replica, "stopping") == "stopping\n")
         }
 
+        /// Patroni's own command line restarts a replica and the leader.
+        @Test func aRestartIsTold() async throws {
+            let (cluster, roles) = try await SharedCluster.whole()
+            for (node, role) in [(roles.replicas[0], "replica"), (roles.leader, "primary")] {
+                try forget(cluster)
+                let postmaster = node.postmaster
+                try await patronictl(cluster, "restart", "--force", cluster.scope, node.name)
+                #expect(node.postmaster != postmaster)
+                try await expect("its restart", node, ["on_restart \(role)"])
+                let after = try await cluster.whole("after the restart of \(node.name)")
+                #expect(after.leader === roles.leader)
+                for other in cluster.nodes where other !== node { #expect(told(other).isEmpty) }
+            }
+        }
+
         @Test func aReloadIsTold() async throws {
             let (cluster, roles) = try await SharedCluster.whole()
             let node = roles.replicas[0]

@@ -35,7 +35,7 @@ struct CallbackPlan: Hashable {
         var holdsLock = false
         /// A new cluster is being made here.
         var isBootstrapping = false
-        /// It is stopped to be started again: `POST /restart`.
+        /// An operator wants it stopped and started again: `POST /restart`.
         var isRestarting = false
     }
 
@@ -44,6 +44,7 @@ struct CallbackPlan: Hashable {
     /// When the server that was up last was started; nil while it is down.
     private var up: Up?
     private var heldLock = false
+    /// A stop and a start from now on are one restart.
     private var isRestarting = false
     private(set) var isBootstrapping = false
 
@@ -60,12 +61,21 @@ struct CallbackPlan: Hashable {
         defer { heldLock = sight.holdsLock }
         isBootstrapping = sight.isBootstrapping
         guard !sight.isBootstrapping else { return [] }
-        isRestarting = isRestarting || sight.isRestarting
         switch sight.server {
-        case .unclear: return []
-        case .down(let stopped): return ended(stopped, lostLock: heldLock && !sight.holdsLock)
+        case .unclear:
+            // An order may end before the server that it started accepts connections.
+            isRestarting = isRestarting || sight.isRestarting
+            return []
+        case .down(let stopped):
+            defer { isRestarting = sight.isRestarting }
+            isRestarting = isRestarting || sight.isRestarting
+            return ended(stopped, lostLock: heldLock && !sight.holdsLock)
         case .up(let now, let since):
-            if let up, up.since == since { return changed(now) }
+            if let up, up.since == since {
+                isRestarting = sight.isRestarting
+                return changed(now)
+            }
+            isRestarting = isRestarting || sight.isRestarting
             // Stopped and started between two looks.
             let stop = up == nil ? [] : ended(true, lostLock: false)
             up = Up(since: since)
@@ -117,5 +127,6 @@ extension CallbackPlan.Sight {
         }
         holdsLock = view.leadership != nil
         isBootstrapping = memory.bootstrap != nil
+        if case .restart? = view.order?.kind { isRestarting = true }
     }
 }
