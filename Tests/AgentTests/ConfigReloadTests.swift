@@ -77,6 +77,20 @@ struct ConfigReloadTests {
         #expect(settings.postgres.parameters.contains(PostgresParameter(name: "work_mem", value: "5MB")))
     }
 
+    @Test("what the cluster's document says of the agent's own parts waits for its restart, unless the file says it")
+    func waitingInTheDocument() throws {
+        let settings = ClusterSettings(local: try Self.config())
+        func waiting(_ section: String, _ zxid: Int64) throws -> [String] {
+            _ = settings.apply(try ConfigFixture.object(#"{"postgresql":{\#(section)}}"#), zxid: zxid)
+            return settings.waiting.map(\.description)
+        }
+        #expect(settings.waiting.isEmpty)
+        let names = #""config_base_name":"main","custom_conf":"/etc/own.conf""#
+        #expect(try waiting(names, 1) == ["postgresql.config_base_name", "postgresql.custom_conf"])
+        #expect(try waiting(#"\#(names),"bin_name":{"postgres":"pg"}"#, 2).first == "postgresql.bin_name")
+        #expect(try waiting(#""bin_dir":"/usr/lib/postgresql/16/bin","parameters":{"work_mem":"5MB"}"#, 3).isEmpty)
+    }
+
     @Test("a file that does not hold changes nothing, and says why without a secret")
     func wrong() async throws {
         let folder = FileManager.default.temporaryDirectory.path + "/matriarch-reload-\(UUID().uuidString)"

@@ -20,7 +20,7 @@ extension AgentConfig {
         result.postgresql.settings.binDir = postgresql.settings.binDir
         result.postgresql.settings.binNames = postgresql.settings.binNames
         result.postgresql.section = new.postgresql.section
-        for key in Self.fixed { result.postgresql.section[key] = postgresql.section[key] }
+        for key in PostgresSettings.fixedKeys { result.postgresql.section[key] = postgresql.section[key] }
         // What waits is told again by the next reload.
         let waiting = Self.differing(document, new.document).filter { !Self.isLive($0) }
         result.document = new.document
@@ -33,14 +33,11 @@ extension AgentConfig {
         return (result, waiting)
     }
 
-    /// Settings of PostgreSQL that an agent is put together with.
-    private static let fixed: Set<String> = ["bin_dir", "bin_name", "config_base_name", "custom_conf"]
-
     private static func isLive(_ path: ConfigPath) -> Bool {
         switch (path.components.first, path.components.last ?? "") {
         case ("tags", _), ("log", _), ("ctl", _): true
         case ("restapi", let key): !["listen", "connect_address"].contains(key)
-        case ("postgresql", let key): !PostgresSettings.localKeys.contains(key) && !fixed.contains(key)
+        case ("postgresql", let key): !PostgresSettings.localKeys.union(PostgresSettings.fixedKeys).contains(key)
         default: false
         }
     }

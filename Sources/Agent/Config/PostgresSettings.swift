@@ -1,4 +1,5 @@
 internal import AdminModel
+internal import LocalConfiguration
 
 /// One setting of postgresql.conf, its value as the text that is written between the quotes.
 public struct PostgresParameter: Hashable, Sendable {
@@ -89,6 +90,18 @@ public struct PostgresSettings: Hashable, Sendable {
         "listen", "connect_address", "proxy_address", "data_dir", "config_dir", "pgpass", "authentication", "name",
         "replication", "superuser", "pg_rewind",
     ]
+
+    /// The keys that an agent is put together with: other values of them wait for its restart.
+    static let fixedKeys: Set<String> = ["bin_dir", "bin_name", "config_base_name", "custom_conf"]
+
+    /// The fixed keys that have other values in `new`.
+    func waiting(_ new: PostgresSettings) -> [ConfigPath] {
+        let same = [
+            "bin_dir": binDir == new.binDir, "bin_name": binNames == new.binNames,
+            "config_base_name": configBaseName == new.configBaseName, "custom_conf": customConf == new.customConf,
+        ]
+        return same.filter { !$0.value }.keys.sorted().map { ["postgresql", $0] }
+    }
 
     static let callbackNames = ["on_start", "on_stop", "on_restart", "on_reload", "on_role_change"]
 }

@@ -178,6 +178,10 @@ actor AgentLoop {
             logger.warning("dynamic configuration: \(rejection); the last accepted value stays in force")
         }
         for notice in dynamic.notices { logger.info("dynamic configuration: \(notice)") }
+        if !settings.waiting.isEmpty {
+            let keys = settings.waiting.map(\.description).joined(separator: ", ")
+            logger.warning("dynamic configuration: held only after a restart of the agent: \(keys)")
+        }
     }
 
     /// Found at start: no part in this cluster. Set later: said aloud, since a primary is not given up for it.

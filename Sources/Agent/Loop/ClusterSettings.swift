@@ -22,21 +22,27 @@ final class ClusterSettings: Sendable {
     }
 
     private let state: NIOLockedValueBox<State>
+    /// What the agent was put together with.
+    private let assembled: PostgresSettings
 
     /// Until the tree was read, what was accepted last holds, else `bootstrap.dcs`.
     /// - Parameter accepted: of `patroni.dynamic.json`.
     init(local: AgentConfig, accepted: JSONObject? = nil) {
         let document = accepted ?? local.bootstrap.dcs ?? [:]
+        let dynamic = DynamicConfig(document: document, local: local.postgresql)
+        assembled = dynamic.postgresql.settings
         state = NIOLockedValueBox(
             State(
-                local: local, dynamic: DynamicConfig(document: document, local: local.postgresql), document: document,
-                zxid: nil, accepted: accepted, previous: accepted))
+                local: local, dynamic: dynamic, document: document, zxid: nil, accepted: accepted, previous: accepted))
     }
 
     var local: AgentConfig { state.withLockedValue { $0.local } }
     var dynamic: DynamicConfig { state.withLockedValue { $0.dynamic } }
     var postgres: PostgresSettings { state.withLockedValue { $0.dynamic.postgresql.settings } }
     var tags: Tags { Tags.effective(configured: local.tags) }
+
+    /// The keys whose values in force wait for a restart of the agent.
+    var waiting: [ConfigPath] { assembled.waiting(postgres) }
 
     /// Takes a new document of the znode `config`; nil when it is the one in force already.
     func apply(_ document: JSONObject, zxid: Int64) -> DynamicConfig? {
