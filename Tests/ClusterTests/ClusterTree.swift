@@ -14,8 +14,12 @@ struct ClusterTree {
     static func with<Value>(
         _ cluster: TestCluster, _ body: (ClusterTree) async throws -> Value
     ) async throws -> Value {
+        let login = cluster.settings.zooKeeperLogin.map {
+            ZooKeeperConfiguration.Authentication(scheme: "digest", credential: Array($0.utf8))
+        }
         let configuration = ZooKeeperConfiguration(
-            hosts: try ZooKeeperHosts(cluster.zooKeeperHosts), timeout: .seconds(10))
+            hosts: try ZooKeeperHosts(cluster.zooKeeperHosts), timeout: .seconds(10),
+            authentication: login.map { [$0] } ?? [])
         var logger = Logger(label: "test")
         logger.logLevel = .error
         let session = try await ZooKeeperSession.open(configuration, logger: logger)

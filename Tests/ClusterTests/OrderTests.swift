@@ -129,6 +129,9 @@ extension ClusterTests {
                     try await pending(node) == nil
                 }
             }
+            let metrics = try await HTTPProbe.send("GET", "/metrics", port: roles.leader.restPort).body
+            #expect(
+                metrics.contains("patroni_pending_restart{scope=\"\(cluster.scope)\",name=\"\(roles.leader.name)\"} 0"))
             let after = try await cluster.whole()
             #expect(after.leader === roles.leader && after.timeline == roles.timeline)
             try await patronictl(

@@ -31,7 +31,6 @@ extension ClusterTests {
                 Mistake(
                     from: "    ttl: ", to: "    synchronous_mode: quorum\n    ttl: ",
                     named: ["synchronous_mode", "quorum"]),
-                Mistake(from: "    ttl: ", to: "    pause: true\n    ttl: ", named: ["pause"]),
                 Mistake(
                     from: "bootstrap:", to: "watchdog:\n  mode: required\nbootstrap:",
                     named: ["watchdog.mode", "required"]),

@@ -28,6 +28,9 @@ public struct ClusterSettings: Sendable {
     public var postgres: @Sendable (NodePlace) -> [String] = { _ in [] }
     /// Further keys of `bootstrap`, likewise.
     public var bootstrap: @Sendable (NodePlace) -> [String] = { _ in [] }
+    /// Further lines of `zookeeper`, and the digest login, `user:password`, of those who read the tree for a test.
+    public var zooKeeper: [String] = []
+    public var zooKeeperLogin: String?
     /// Further lines of `restapi`, and whole sections at the end of the file.
     public var restAPI: [String] = []
     public var sections: [String] = []
@@ -70,7 +73,7 @@ public struct ClusterSettings: Sendable {
               connect_address: 127.0.0.1:\(node.restPort)
             \(authentication)\(restLines)zookeeper:
               hosts: [\(zooKeeper.split(separator: ",").map { "'\($0)'" }.joined(separator: ", "))]
-            bootstrap:
+            \(self.zooKeeper.map { "  \($0)\n" }.joined())bootstrap:
               dcs:
                 ttl: \(ttl)
                 loop_wait: \(loopWait)

@@ -79,8 +79,8 @@ struct MetricsDocument: Sendable {
             "Timeline of PostgreSQL, 0 if unknown.")
         metrics.gauge(
             "patroni_dcs_last_seen", status.dcsLastSeen, "Seconds from 1970 to the last read of ZooKeeper, 0 if never.")
-        // No member's record says so either.
-        metrics.gauge("patroni_pending_restart", false, "1 if PostgreSQL needs a restart, else 0.")
+        metrics.gauge(
+            "patroni_pending_restart", !status.pendingRestart.isEmpty, "1 if PostgreSQL needs a restart, else 0.")
         metrics.gauge("patroni_is_paused", view.isPaused, "1 if the cluster is paused, else 0.")
         let states = MemberState.allCases.filter { $0 != .unknown }.map { "\($0.metricValue)=\($0.metricLabel)" }
         metrics.gauge(
