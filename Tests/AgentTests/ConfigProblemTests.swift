@@ -183,13 +183,13 @@ struct ConfigProblemTests {
             let config = try ConfigFixture.load(text).config
             let problems = ConfigValidator.checkDisk(config, searchPath: "/bin", source: "f")
             #expect(
-                problems.map(\.path.description) == ["postgresql.data_dir", "postgresql.config_dir"]
+                problems.map(\.path.description) == ["postgresql.data_dir"]
                     + Array(repeating: "postgresql.bin_dir", count: 6))
             for tool in ConfigValidator.requiredBinaries {
                 try Data().write(to: URL(fileURLWithPath: folder + "/" + tool))
                 try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder + "/" + tool)
             }
-            #expect(ConfigValidator.checkDisk(config, searchPath: "/bin", source: "f").count == 2)
+            #expect(ConfigValidator.checkDisk(config, searchPath: "/bin", source: "f").count == 1)
         }
     }
 

@@ -9,32 +9,38 @@ internal import SystemPackage
 extension ConfigValidator {
     private static let patience = Duration.seconds(3)
 
-    /// Ports that somebody else uses, and ZooKeeper servers that cannot be reached.
+    /// Listeners' names that nobody knows, ports that somebody else uses, and ZooKeeper servers that cannot be reached.
     /// - Parameter environment: tells where a running agent of this configuration has its folder.
     public static func checkNetwork(
         _ config: AgentConfig, ignoresListenPorts: Bool, environment: [String: String], source: String
     ) async -> [ConfigProblem] {
         var problems: [ConfigProblem] = []
         let dataDirectory = FilePath(config.postgresql.dataDir)
-        if !ignoresListenPorts {
-            let isOurs = RuntimeFolder.isSupervised(
-                configured: config.matriarch.runtimeDir, dataDirectory: dataDirectory, environment: environment)
-            let server = await ServerFiles(dataDirectory: dataDirectory).runningPostmaster()
-            let listeners: [(ConfigPath, HostPort, Bool)] = [
-                (["restapi", "listen"], config.restAPI.listen, isOurs),
-                (["postgresql", "listen"], config.postgresql.listen, server != nil),
-            ]
-            for (path, address, isOurs) in listeners where !isOurs {
-                let hosts = address.hosts.isEmpty || address.isEveryAddress ? ["127.0.0.1", "::1"] : address.hosts
-                guard hosts.contains(where: { TCPProbe.reaches($0, address.port, within: patience) }) else { continue }
-                problems.append(
-                    ConfigProblem(
-                        .wrongValue, source: source, path: path, value: .string(address.description),
-                        message: "Port \(address.port) is already in use."))
+        let isSupervised = RuntimeFolder.isSupervised(
+            configured: config.matriarch.runtimeDir, dataDirectory: dataDirectory, environment: environment)
+        let server = await ServerFiles(dataDirectory: dataDirectory).runningPostmaster()
+        let listeners: [(ConfigPath, HostPort, Bool)] = [
+            (["restapi", "listen"], config.restAPI.listen, isSupervised),
+            (["postgresql", "listen"], config.postgresql.listen, server != nil),
+        ]
+        for (path, address, isOurs) in listeners {
+            let hosts = address.hosts.isEmpty || address.isEveryAddress ? ["127.0.0.1", "::1"] : address.hosts
+            func problem(_ message: String) -> ConfigProblem {
+                ConfigProblem(
+                    .wrongValue, source: source, path: path, value: .string(address.description), message: message)
+            }
+            for host in hosts {
+                switch TCPProbe.ask(host, address.port, within: patience) {
+                case .unknownName(let reason): problems.append(problem("\(host): \(reason)"))
+                case .takesConnections where !ignoresListenPorts && !isOurs:
+                    problems.append(problem("Port \(address.port) is already in use."))
+                case .takesConnections, .silent: continue
+                }
+                break
             }
         }
         for (position, host) in config.zooKeeper.hosts.enumerated() {
-            guard !TCPProbe.reaches(host.host, host.port, within: patience) else { continue }
+            if case .takesConnections = TCPProbe.ask(host.host, host.port, within: patience) { continue }
             problems.append(
                 ConfigProblem(
                     .wrongValue, source: source, path: ["zookeeper", "hosts"] + position,
@@ -85,20 +91,25 @@ extension ConfigValidator {
 
 /// Whether somebody takes connections at an address.
 private enum TCPProbe {
-    static func reaches(_ host: String, _ port: Int, within patience: Duration) -> Bool {
+    enum Answer {
+        case takesConnections, silent
+        /// With the resolver's reason.
+        case unknownName(String)
+    }
+
+    static func ask(_ host: String, _ port: Int, within patience: Duration) -> Answer {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host.filter { $0 != "[" && $0 != "]" }, String(port), &hints, &list) == 0 else {
-            return false
-        }
+        let code = getaddrinfo(host.filter { $0 != "[" && $0 != "]" }, String(port), &hints, &list)
+        guard code == 0 else { return .unknownName(String(cString: gai_strerror(code))) }
         defer { freeaddrinfo(list) }
         var next = list
         while let address = next {
-            if connects(address.pointee, within: patience) { return true }
+            if connects(address.pointee, within: patience) { return .takesConnections }
             next = address.pointee.ai_next
         }
-        return false
+        return .silent
     }
 
     private static func connects(_ address: addrinfo, within patience: Duration) -> Bool {

@@ -37,18 +37,20 @@ public enum ConfigValidator {
     public static func checkDisk(_ config: AgentConfig, searchPath: String, source: String) -> [ConfigProblem] {
         var problems: [ConfigProblem] = []
         let postgresql = config.postgresql
-        for (key, path) in [("data_dir", postgresql.dataDir), ("config_dir", postgresql.configDir)] {
+        var folders = [("data_dir", postgresql.dataDir)]
+        if postgresql.configDir != postgresql.dataDir { folders.append(("config_dir", postgresql.configDir)) }
+        for (key, path) in folders {
             guard let kind = kind(of: path), kind != S_IFDIR else { continue }
             problems.append(
                 ConfigProblem(
                     .wrongValue, source: source, path: ["postgresql", key], value: .string(path),
                     message: "must be a directory"))
         }
-        let folders = postgresql.settings.binDir.map { [$0] } ?? searchPath.split(separator: ":").map(String.init)
+        let places = postgresql.settings.binDir.map { [$0] } ?? searchPath.split(separator: ":").map(String.init)
         let needed = requiredBinaries + (postgresql.settings.usePgRewind ? ["pg_rewind"] : [])
         for tool in needed {
             let name = postgresql.settings.binNames[tool] ?? tool
-            let isThere = folders.contains {
+            let isThere = places.contains {
                 access("\($0)/\(name)", X_OK) == 0 && kind(of: "\($0)/\(name)") == S_IFREG
             }
             guard !isThere else { continue }
