@@ -89,7 +89,7 @@ if !coreOnly {
         .executableTarget(
             name: "matriarch",
             dependencies: [
-                "Agent", "AdminAPI", "LocalConfiguration", log,
+                "Agent", "AdminAPI", "LocalConfiguration", "LibPQ", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -1,4 +1,5 @@
 package import AdminModel
+internal import LocalConfiguration
 
 /// `--format`.
 package enum OutputFormat: String, Sendable, CaseIterable {

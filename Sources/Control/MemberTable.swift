@@ -1,4 +1,5 @@
 internal import AdminModel
+internal import LocalConfiguration
 
 /// The table of `list` and `topology` (contract/patroni.md 5.1).
 package struct MemberTable: Sendable {

@@ -3,6 +3,7 @@ import Agent
 import LocalConfiguration
 import CPlatform
 import Foundation
+import LibPQ
 import PostgresControl
 import SystemPackage
 
@@ -85,7 +86,34 @@ enum Launch {
 
     static func sample() -> String {
         let folder = (try? Installation.find())?.binDir.string ?? "#FIXME"
-        return SampleConfig.text(name: ProcessInfo.processInfo.hostName, address: "#FIXME", binDir: folder)
+        return SampleConfig.text(name: ProcessInfo.processInfo.hostName, address: address(), binDir: folder)
+    }
+
+    /// From the server that `dsn` names, and libpq's variables.
+    static func generated(_ dsn: String?) async -> String {
+        guard var connection = ConnectionInfo(parsing: dsn ?? "") else {
+            fail(["Failed to parse DSN string: it must be KEYWORD=VALUE pairs or a postgresql:// URI"])
+        }
+        let variables = environment
+        connection["user"] = connection["user"] ?? variables["PGUSER"] ?? variables["PATRONI_SUPERUSER_USERNAME"]
+        if connection.password == nil {
+            connection["password"] =
+                variables["PGPASSWORD"] ?? variables["PATRONI_SUPERUSER_PASSWORD"] ?? Terminal.password()
+        }
+        do throws(ServerSurvey.Refused) {
+            let survey = try await ServerSurvey(connection)
+            return GeneratedConfig.text(
+                survey, connection: connection, name: ProcessInfo.processInfo.hostName, address: address(),
+                variables: variables)
+        } catch {
+            fail([error.description])
+        }
+    }
+
+    /// The first address of this host's name, of IPv4 if it has one.
+    private static func address() -> String {
+        let addresses = Host(name: ProcessInfo.processInfo.hostName).addresses
+        return addresses.first { !$0.contains(":") } ?? addresses.first.map { "[\($0)]" } ?? "#FIXME"
     }
 
     /// To standard output without a path; folders on the way are made.
@@ -95,6 +123,8 @@ enum Launch {
             let file = URL(filePath: absolute(path))
             try FileManager.default.createDirectory(
                 at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            // Passwords may be in it.
+            umask(0o077)
             try text.write(to: file, atomically: true, encoding: .utf8)
         } catch {
             fail(["\(path): \(error)"])

@@ -26,17 +26,25 @@ struct Matriarch: AsyncParsableCommand {
     @Flag(help: "Print a configuration to begin with, or write it to the file, and end.")
     var generateSampleConfig = false
 
+    @Flag(help: "Print a configuration for a PostgreSQL that runs here, or write it to the file, and end.")
+    var generateConfig = false
+
+    @Option(help: "With --generate-config: how to connect as a superuser, as far as PG* variables do not say it.")
+    var dsn: String?
+
     /// What the supervisor starts; the user's own process becomes the supervisor.
     @Flag(help: .hidden)
     var agentProcess = false
 
     func validate() throws {
-        guard [version, validateConfig, generateSampleConfig].filter({ $0 }).count < 2 else {
-            throw ValidationError("--version, --validate-config and --generate-sample-config exclude each other")
+        guard [validateConfig, generateSampleConfig, generateConfig].filter({ $0 }).count < 2 else {
+            throw ValidationError(
+                "--validate-config, --generate-sample-config and --generate-config exclude each other")
         }
         guard validateConfig || !ignoreListenPort else {
             throw ValidationError("--ignore-listen-port goes with --validate-config")
         }
+        guard generateConfig || dsn == nil else { throw ValidationError("--dsn goes with --generate-config") }
     }
 
     func run() async throws {
@@ -44,6 +52,8 @@ struct Matriarch: AsyncParsableCommand {
             print("matriarch \(MatriarchVersion.own)")
         } else if generateSampleConfig {
             Launch.deliver(Launch.sample(), to: configfile)
+        } else if generateConfig {
+            Launch.deliver(await Launch.generated(dsn), to: configfile)
         } else if validateConfig {
             await Launch.validate(configfile, ignoresListenPorts: ignoreListenPort)
         } else if agentProcess {

@@ -1,4 +1,5 @@
 import AdminModel
+import LocalConfiguration
 import Testing
 
 @testable import Control

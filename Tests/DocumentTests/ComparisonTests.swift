@@ -103,7 +103,7 @@ import ZooKeeper
     }
 
     @Test(arguments: [
-        ["--version", "--validate-config"], ["--validate-config", "--generate-sample-config"],
+        ["--generate-config", "--validate-config"], ["--validate-config", "--generate-sample-config"],
         ["--ignore-listen-port", "gold.yml"], ["gold.yml", "silver.yml"], ["--no-such-option"],
     ])
     func modesExcludeEachOther(arguments: [String]) throws {

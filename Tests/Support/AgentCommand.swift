@@ -46,7 +46,7 @@ public struct AgentCommand: Sendable {
     }
 
     /// Copies the programs once to where the unprivileged user can start them; nodes link to this copy.
-    static let shared = Result<AgentCommand, any Error> {
+    public static let shared = Result<AgentCommand, any Error> {
         let found = try find()
         guard let source = found.folder else { return found }
         let copy = try TemporaryFolder("programs")

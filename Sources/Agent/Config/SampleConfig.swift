@@ -1,5 +1,10 @@
 /// The text of `--generate-sample-config` (contract/patroni.md 6): what a first file needs, to be filled in.
 public enum SampleConfig {
+    static let bootstrapComment = """
+        # What stands under bootstrap.dcs becomes the configuration of the whole cluster when the cluster is created.
+        # Later changes of it here have no effect: use `matriarchctl edit-config`.
+        """
+
     /// - Parameters:
     ///   - name: usually the name of the host.
     ///   - address: where peers reach this host.
@@ -21,8 +26,7 @@ public enum SampleConfig {
           hosts:
           - '#FIXME:2181'
 
-        # What stands under bootstrap.dcs becomes the configuration of the whole cluster when the cluster is created.
-        # Later changes of it here have no effect: use `matriarchctl edit-config`.
+        \(bootstrapComment)
         bootstrap:
           dcs:
             loop_wait: 10

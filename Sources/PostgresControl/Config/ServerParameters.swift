@@ -54,6 +54,9 @@ public struct ServerParameters: Hashable, Sendable {
         return command
     }
 
+    /// What the cluster enforces on all its members.
+    public static var enforcedNames: [String] { EnforcedParameter.all.map(\.name) }
+
     /// `--name=value` for the postmaster, in the contract's order.
     public var commandLine: [String] {
         let names =

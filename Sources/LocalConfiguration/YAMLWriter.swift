@@ -1,5 +1,4 @@
 package import AdminModel
-internal import LocalConfiguration
 internal import Yams
 
 /// YAML as PyYAML's `safe_dump` writes it: keys in order, lines of at most 200 characters where a blank allows it.
