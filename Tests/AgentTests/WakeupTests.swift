@@ -27,7 +27,8 @@ struct WakeupTests {
     func urgent() async {
         let wakeup = Wakeup()
         var shortest = Duration.seconds(60)
-        for _ in 0..<20 {
+        // A busy machine may make any of them long, none of them all.
+        for _ in 0..<500 where shortest >= .milliseconds(18) {
             await wakeup.wait(atMost: .zero)
             wakeup.signal(urgent: true)
             shortest = min(shortest, await waited(wakeup, atMost: forever))
