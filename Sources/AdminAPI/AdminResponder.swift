@@ -65,6 +65,7 @@ struct AdminResponder: HTTPResponder {
             case .unscheduleRestart: return changes.member.unschedule()
             case .reinitialize:
                 return await withBody(request, isOptional: true) { await changes.member.reinitialize($0) }
+            case .detach: return await changes.member.detach()
             }
         }
         if let reading = Reading(rawValue: endpoint) { return await answer(reading, target) }
@@ -100,6 +101,8 @@ struct AdminResponder: HTTPResponder {
         case restart = "POST /restart"
         case unscheduleRestart = "DELETE /restart"
         case reinitialize = "POST /reinitialize"
+        /// Gives PostgreSQL back; the agent ends. Ours alone.
+        case detach = "POST /detach"
     }
 
     /// What has a handler of its own and changes nothing.
@@ -165,7 +168,7 @@ struct AdminResponder: HTTPResponder {
     }
 
     private func status(of view: HealthView) -> JSONValue {
-        StatusDocument(view: view, log: board.vitals.logBacklog).json
+        StatusDocument(view: view, log: board.logBacklog).json
     }
 
     private func viewWithoutServer() -> HealthView { HealthView(board, server: nil, startedAt: startedAt) }

@@ -60,7 +60,7 @@ static void say_status(struct peer *peer, uint64_t id) {
         (int)K.pid, (int)K.pm.pid, roles[K.pm.role], (long long)K.pm.started_at, K.pm.promote_requested,
         may_be_writable(), (long long)K.deadline, (long long)K.zxid, modes[K.mode], K.pm.stop_requested, K.pm.fenced,
         (long long)K.exited_at, is_empty(), K.remaining + (K.foreign > 0 ? K.foreign : 0), (int)K.pm.startup_pid,
-        (int)K.tool, K.pm.taken_over, K.pm.in_production);
+        (int)K.tool, K.pm.found, K.pm.in_production);
     if (K.latch >= 0) length += snprintf(text + length, sizeof text - (size_t)length, "|latch=%lld", (long long)K.latch);
     if (K.any_exit) length += snprintf(text + length, sizeof text - (size_t)length, "|last-exit=%d", K.last_exit);
     for (int at = 0; at < length; at++)
@@ -90,8 +90,11 @@ static struct refusal set_mode(const char *name) {
     // From here on the deadline counts again; without one a writable server would be nobody's (lock.md 4.A0).
     if (mode == MODE_NORMAL && K.mode != MODE_NORMAL && K.deadline == 0 && postmaster_lives() && may_be_writable())
         return (struct refusal){"not-armed", "PostgreSQL may be writable: arm or fence first"};
+    if (mode == MODE_DETACHED && (!postmaster_lives() || K.promoting))
+        return (struct refusal){"not-running", "no PostgreSQL runs that could be given back"};
     if (mode != K.mode) log_line("mode %s", name);
     K.mode = mode;
+    if (mode == MODE_DETACHED) lease_forget();
     return GRANTED;
 }
 

@@ -62,7 +62,7 @@ struct postmaster {
     int report_fd;
     struct owed start_owed;
     struct child_report refused;
-    bool taken_over, promote_requested, in_production, stop_requested, fenced, planned;
+    bool taken_over, found, promote_requested, in_production, stop_requested, fenced, planned;
     int64_t started_at;
     char data[4096];
 
@@ -157,6 +157,7 @@ struct refusal lease_arm(int64_t deadline, int64_t zxid);
 void lease_extend(int64_t deadline);
 void lease_lower(int64_t deadline);
 struct refusal lease_disarm(void);
+void lease_forget(void);
 struct refusal lease_allows_primary(int64_t zxid);
 void fence(const char *why, int64_t late);
 void timer_set(void);

@@ -68,6 +68,13 @@ struct refusal lease_disarm(void) {
     return GRANTED;
 }
 
+/// PostgreSQL was given back: no lock of anybody's is behind it any more.
+void lease_forget(void) {
+    K.deadline = K.zxid = 0;
+    K.latch = -1;
+    timer_set();
+}
+
 struct refusal lease_allows_primary(int64_t zxid) {
     if (zxid <= K.latch) return (struct refusal){"latched", "it fenced under this or a later state of epoch"};
     if (K.deadline == 0) return (struct refusal){"not-armed", "no lease is armed"};

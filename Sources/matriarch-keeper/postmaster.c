@@ -115,7 +115,20 @@ struct refusal postmaster_stop(int signal_number) {
     return GRANTED;
 }
 
+/// What was given back is watched again. As after a fork of our own, whose pid cannot be another's before we reap it.
+static struct refusal take_back(enum role role) {
+    startup_forget();
+    K.pm.role = role;
+    K.pm.found = true;
+    K.pm.promote_requested = K.pm.in_production = K.pm.stop_requested = K.pm.fenced = K.pm.planned = false;
+    K.mode = MODE_NORMAL;
+    log_line("took PostgreSQL back, pid %d, as %s", (int)K.pm.pid, role == ROLE_PRIMARY ? "primary" : "standby");
+    if (role == ROLE_STANDBY) scout_send(SCOUT_STARTUP);
+    return GRANTED;
+}
+
 struct refusal postmaster_take_over(pid_t pid, enum role role) {
+    if (postmaster_lives() && K.mode == MODE_DETACHED && pid == K.pm.pid) return take_back(role);
     if (postmaster_lives()) return (struct refusal){"running", "a postmaster is running"};
     int pidfd = pid > 1 ? pidfd_of(pid) : -1;
     struct pollfd ended = {.fd = pidfd, .events = POLLIN};
@@ -134,7 +147,7 @@ struct refusal postmaster_take_over(pid_t pid, enum role role) {
     K.pm.pid = pid;
     K.pm.pidfd = pidfd;
     K.pm.role = role;
-    K.pm.taken_over = true;
+    K.pm.taken_over = K.pm.found = true;
     K.pm.started_at = boottime();
     snprintf(K.pm.data, sizeof K.pm.data, "%s", K.data);
     K.foreign = 0;
@@ -173,6 +186,8 @@ void postmaster_ended(int status) {
         sweep();
     }
     if (K.promoter != 0) kill(K.promoter, SIGKILL);
+    // The next one that is started here was not given back.
+    if (K.mode == MODE_DETACHED) K.mode = MODE_NORMAL;
     log_line("PostgreSQL ended: wait status %d", status);
     tell("exited", "%d", status);
     promote_failed("the postmaster ended");

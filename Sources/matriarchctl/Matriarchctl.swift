@@ -13,7 +13,8 @@ struct Matriarchctl: ParsableCommand {
 
     static let commands: [any ClusterCommand.Type] = [
         List.self, Topology.self, History.self, Version.self, DSN.self, Query.self, ShowConfig.self, EditConfig.self,
-        Reload.self, Restart.self, Reinit.self, Switchover.self, Failover.self, Flush.self, Pause.self, Resume.self,
+        Reload.self, Restart.self, Reinit.self, Detach.self, Switchover.self, Failover.self, Flush.self, Pause.self,
+        Resume.self,
         Remove.self, DemoteCluster.self, PromoteCluster.self,
     ]
 

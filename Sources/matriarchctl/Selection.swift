@@ -25,15 +25,15 @@ struct Selection {
 
     /// As `members`, for what nobody wants to happen to all by accident: without names it asks for one.
     @inline(never)
-    func replicas(_ names: [String]) throws -> [ClusterTree.Member] {
-        try show(names, .replica)
-        guard names.isEmpty else { return try tree.selection(names, .replica, shownRole: "replica") }
+    func named(_ names: [String], _ role: RoleFilter) throws -> [ClusterTree.Member] {
+        try show(names, role)
+        guard names.isEmpty else { return try tree.selection(names, role, shownRole: role.rawValue) }
         guard !isForced else { return [] }
-        let known = tree.members(.replica).map(\.name.rawValue)
+        let known = tree.members(role).map(\.name.rawValue)
         let name = try Console.prompt(
             "Which member do you want to \(action) [\(known.joined(separator: ", "))]?", default: "")
         guard known.contains(name) else { throw ControlError("\(name) is not a member of cluster") }
-        return try tree.selection([name], .replica, shownRole: "replica")
+        return try tree.selection([name], role, shownRole: role.rawValue)
     }
 
     static func confirm(_ members: [ClusterTree.Member], _ action: String, isForced: Bool) throws {

@@ -94,4 +94,33 @@ struct OrderRuleTests {
         let copied = scene(order) { $0.memory.copiedAt = Scene.now }
         #expect(copied.decision.effects == [.finishOrder(3, .done)])
     }
+
+    @Test("A replica is given back, then its agent ends; a leader only in pause, or when nobody else is there")
+    func detach() {
+        let refusal = Effect.finishOrder(3, .failed("I am the leader: switch over, or pause the cluster, first"))
+        func leader(_ change: (inout Scene) -> Void = { _ in }) -> Decision {
+            scene(.detach) { scene in
+                scene.lead()
+                scene.runPrimary()
+                change(&scene)
+            }.decision
+        }
+        #expect(scene(.detach).decision.effects == [.detach])
+        #expect(leader().effects == [refusal])
+        #expect(leader { $0.view.store?.members = [:] }.effects == [.detach])
+        #expect(leader { $0.view.store = nil }.effects == [refusal])
+        let paused = leader { scene in
+            scene.view.policy.paused = true
+            scene.view.local.keeperPaused = true
+        }
+        #expect(paused.effects == [.detach])
+        let given = scene(.detach) { $0.view.local.process = .unkept(as: .standby) }.decision
+        #expect(given.effects == [.finishOrder(3, .done)] && given.ends)
+        let stopped = scene(.detach) { $0.stop(.shutDownInRecovery) }
+        #expect(stopped.decision.effects == [.finishOrder(3, .failed("PostgreSQL is not running"))])
+        let failed = scene(.detach) { scene in
+            scene.memory.retries["detach"] = .init(failures: 1, notBefore: Scene.now, reason: "no keeper")
+        }
+        #expect(failed.decision.effects == [.finishOrder(3, .failed("no keeper"))])
+    }
 }

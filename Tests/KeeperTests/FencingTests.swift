@@ -190,5 +190,28 @@ extension KeeperTests {
             try await client.empty()
             try await member.end()
         }
+
+        @Test func `what is given back is left alone until it is taken over again`() async throws {
+            let member = try KeeperProgram()
+            let (client, postmaster) = try await member.primary()
+            let deadline = now() + .milliseconds(150)
+            client.lower(to: deadline)
+            try await client.setMode(.detached)
+            try await eventually("the deadline has passed") { now() > deadline + .milliseconds(200) }
+            #expect(isAlive(postmaster))
+            await refused(.notArmed) { try await client.setMode(.normal) }
+
+            let end = now() + .seconds(1)
+            await refused(.running) { try await client.takeOver(postmaster: postmaster + 1, as: .primary, until: end) }
+            try await client.takeOver(postmaster: postmaster, as: .primary, until: end)
+            let status = try await client.status()
+            #expect(status.mode == .normal && status.takenOver && status.postmasterPID == postmaster)
+            #expect(status.armedUntil == end && status.armedZxid == 0)
+            #expect(try await client.fenced().why == .deadline)
+            try await client.empty()
+            #expect(!isAlive(postmaster))
+            await refused(.notRunning) { try await client.setMode(.detached) }
+            try await member.end()
+        }
     }
 }

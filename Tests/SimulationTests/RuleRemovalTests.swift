@@ -39,6 +39,7 @@ struct RuleRemovalTests {
         "leader.confirm": "leader.arm goes on without asking: no world has another primary beside one that was found",
         "order.opt-out":
             "the leader drops a standby that is gone; commits wait for that moment, which no world counts",
+        "detach.done": "the order is refused instead, and the agent takes PostgreSQL back",
         "reinitialize.stop": "the copy fails while PostgreSQL runs, and the order ends with that",
         "pause.leave": "no simulated agent is asked to end in pause",
         "pause.system-identifier": "no world pauses beside foreign data",

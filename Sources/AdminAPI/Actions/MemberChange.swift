@@ -1,5 +1,6 @@
 import AdminModel
 import Agent
+import Glibc
 import HACore
 import Logging
 import PostgresControl
@@ -79,6 +80,26 @@ struct MemberChange: Sendable {
             if isForced { actions.cancel() }
             return .text(200, "reinitialize started")
         }
+    }
+
+    /// Answers when PostgreSQL runs on without a keeper, just before the agent ends.
+    func detach() async -> Answer {
+        guard let status = board.status else { return .failure(503, "the agent has not looked yet") }
+        if let action = Self.tool(status.running) { return .text(503, "\(action) already in progress") }
+        guard getppid() != 1 else {
+            return .text(503, "the agent's supervisor is process 1 of this container: PostgreSQL would end with it")
+        }
+        do throws(OrderBook.Busy) {
+            logger.notice("received a request to give PostgreSQL back")
+            for await outcome in try actions.orders.place(.detach) {
+                switch outcome {
+                case .done: return .text(200, "PostgreSQL is given back")
+                case .stillStarting: break
+                case .failed(let reason): return .text(503, reason)
+                }
+            }
+            return .text(503, "another order took its place")
+        } catch { return .text(503, "\(error.action) already in progress") }
     }
 
     /// Effects that must not be cut short without `force`.

@@ -97,6 +97,7 @@ struct EffectHandlers: Sendable {
         case .clearRequest(let version, let term): try await lock.clearRequest(version: version, as: term)
         case .arm(let term): try await lock.arm(term)
         case .pauseKeeper(let paused): try await pauseKeeper(paused)
+        case .detach: try await detach()
         case .takeOver(let role): try await takeOver(role)
         case .askPeers:
             let others = (latest.tree?.members ?? []).filter { $0.name != me }

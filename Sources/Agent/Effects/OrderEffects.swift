@@ -14,6 +14,11 @@ extension EffectHandlers {
         if !paused { lock.guardian.setPaused(false) }
     }
 
+    /// From here on nothing stops PostgreSQL when the lease ends.
+    func detach() async throws(EffectFailure) {
+        do { try await server.keeper.client().setMode(.detached) } catch { throw EffectFailure("\(error)") }
+    }
+
     /// A planned stop that is followed by a start here: the checkpoint is written while clients go on.
     func stopForRestart() async throws(EffectFailure) {
         await checkpointBeforeStop()

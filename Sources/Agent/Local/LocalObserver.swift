@@ -47,7 +47,7 @@ actor LocalObserver {
         local.armedUntil = keeper.armedUntil
         local.armedZxid = keeper.armedZxid
         local.latch = keeper.latch
-        local.keeperPaused = keeper.mode != .normal
+        local.keeperPaused = keeper.mode == .paused
         local.takenOver = keeper.postmasterPID != nil && keeper.takenOver
         local.givenUp = givenUp
         if case .running = process, let pid = keeper.postmasterPID, !isStopping { await ask(pid, keeper, &local) }
@@ -134,8 +134,9 @@ actor LocalObserver {
     }
 
     private func process(_ keeper: KeeperStatus) async -> LocalPostgres.Process {
-        if keeper.postmasterPID != nil { return .running(as: keeper.startedAs ?? .standby) }
-        if keeper.isEmpty { return .absent }
+        let isGivenBack = keeper.mode == .detached
+        if keeper.postmasterPID != nil, !isGivenBack { return .running(as: keeper.startedAs ?? .standby) }
+        if keeper.isEmpty, !isGivenBack { return .absent }
         return await ServerFiles(dataDirectory: server.dataDirectory).runningPostmaster().map { .unkept(as: $0.role) }
             ?? .remains
     }

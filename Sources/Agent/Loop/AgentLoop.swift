@@ -65,16 +65,23 @@ actor AgentLoop {
         case inOrder
         /// The cluster is paused: PostgreSQL and the lock stay, and with the lock its session.
         case paused
+        /// PostgreSQL runs on, and is nobody's; the session ends, and with it the lock.
+        case detached
         case cancelled
     }
 
     /// Looks until cancelled, or after `leave()` until everything is as it has to be.
     func run() async -> Ending {
         while !Task.isCancelled {
-            guard let pause = await look() else { return latest.local?.keeperPaused == true ? .paused : .inOrder }
+            guard let pause = await look() else { return ending }
             await wakeup.wait(atMost: manager?.longestPause.map { min($0, pause) } ?? pause)
         }
         return .cancelled
+    }
+
+    private var ending: Ending {
+        guard let local = latest.local else { return .inOrder }
+        return local.isUnkept ? .detached : local.keeperPaused ? .paused : .inOrder
     }
 
     /// The process was asked to end: what runs is left, and from here on decisions lead there.

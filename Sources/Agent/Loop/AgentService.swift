@@ -38,11 +38,11 @@ public struct AgentService: Service {
         }
         // The lock must not vanish with the session while anything may be writable (lock.md 6, rule 3).
         switch ending {
-        case .inOrder: break
+        case .inOrder: await publisher.publishStopped()
+        case .detached: break
         case .paused: return exit(0)
         case .cancelled: return exit(75)
         }
-        await publisher.publishStopped()
         guardian.stop()
         guard await sessions.forget() else { return exit(1) }
         connecting.cancel()

@@ -37,7 +37,9 @@ public enum Effect: Hashable, Sendable {
     case arm(Term)
     /// Have the keeper enforce no deadline, or enforce it again.
     case pauseKeeper(Bool)
-    /// Have the keeper watch a postmaster that it did not start; a primary is armed in the same step with the session's
+    /// Have the keeper watch PostgreSQL no more, and leave it running.
+    case detach
+    /// Have the keeper watch a postmaster that it did not start, or that was given back; a primary is armed in the same step with the session's
     /// proved lease, if there is one.
     case takeOver(as: StartRole)
     case start(as: StartRole, term: Term?)
@@ -100,6 +102,7 @@ public enum Effect: Hashable, Sendable {
         case .release: "release"
         case .arm: "arm"
         case .pauseKeeper: "pause-keeper"
+        case .detach: "detach"
         case .takeOver: "take-over"
         case .start: "start"
         case .stop: "stop"

@@ -1,6 +1,7 @@
 /// Every rule, in order: the first that applies decides.
 public let ruleTable: [Rule] =
-    foundFences + fencingRules + pauseSwitch + foundRules + leavingRules + coordinationRules + ownershipRules
+    foundFences + fencingRules + detachRules + pauseSwitch + foundRules + leavingRules + coordinationRules
+    + ownershipRules
     + bootstrapRules + plannedRules + orderRules + directoryRules + pauseRules + leaderRules + candidacyRules
     + replicaRules + [idleRule]
 

@@ -83,7 +83,7 @@ public struct LocalPostgres: Hashable, Sendable {
     /// mzxid of `epoch` under which the keeper was armed: another than our leadership's means that renewals of the
     /// present process do not reach it yet; zero: only with a session's lease, as for a primary that was found running.
     public var armedZxid: Int64?
-    /// The keeper did not start this postmaster: the kernel does not stop it with its keeper.
+    /// The keeper did not start this postmaster, or was told to leave it: it was taken over as it ran.
     public var takenOver = false
     /// The keeper enforces no deadline: the cluster is, or was, paused.
     public var keeperPaused = false

@@ -5,11 +5,14 @@ public struct MemberOrder: Hashable, Sendable {
         case restart(timeout: Duration?)
         /// The data go, and another member's take their place.
         case reinitialize(fromLeader: Bool)
+        /// PostgreSQL runs on without this agent, which ends.
+        case detach
 
         public var name: String {
             switch self {
             case .restart: "restart"
             case .reinitialize: "reinitialize"
+            case .detach: "detach"
             }
         }
     }

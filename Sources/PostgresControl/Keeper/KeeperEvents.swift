@@ -33,7 +33,7 @@ public enum KeeperMode: String, Hashable, Sendable {
     case normal
     /// The cluster is paused: nothing is fenced, promotion still needs arming.
     case paused
-    /// PostgreSQL was given back: nothing is fenced, also after this agent has gone.
+    /// PostgreSQL was given back: nothing is fenced until it is taken over again; ends with that PostgreSQL.
     case detached
 }
 

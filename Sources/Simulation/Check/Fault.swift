@@ -24,15 +24,16 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
         case switchover, agentTerm
         /// A person changes `ttl`; switches synchronous mode on or off for a while. Only where a world asks for it.
         case timeoutChange, modeChange
-        /// An operator restarts or reinitializes a member, now or later; pauses the cluster for a while. Likewise.
-        case restartOrder, reinitializeOrder, pauseChange
+        /// An operator restarts or reinitializes a member, now or later; takes its PostgreSQL back for a while; pauses the
+        /// cluster for a while. Likewise.
+        case restartOrder, reinitializeOrder, detachOrder, pauseChange
         /// In a pause the leader loses ZooKeeper for longer than its session; after a pause its agent is frozen.
         case pauseAndCut, pauseThenFreeze
 
         static let usual = allCases.filter {
             ![
-                .timeoutChange, .modeChange, .restartOrder, .reinitializeOrder, .pauseChange, .pauseAndCut,
-                .pauseThenFreeze,
+                .timeoutChange, .modeChange, .restartOrder, .reinitializeOrder, .detachOrder, .pauseChange,
+                .pauseAndCut, .pauseThenFreeze,
             ]
             .contains($0)
         }

@@ -197,6 +197,9 @@ extension SimWorld {
         case .restartOrder where fault.duration > 3 * second: node.agent?.scheduledRestart = node.now + .seconds(2)
         case .restartOrder: node.agent?.obey(.restart(timeout: nil))
         case .reinitializeOrder: node.agent?.obey(.reinitialize(fromLeader: fault.other % 2 == 0))
+        case .detachOrder:
+            node.agent?.obey(.detach)
+            after(fault.duration) { [self] in startAgain(node) }
         case .postmasterKill: node.postgres.killPostmaster()
         case .keeperKill: node.killKeeper()
         case .nodeKill:

@@ -30,7 +30,8 @@ public enum WorldKind: String, Sendable, CaseIterable {
         case .planned: options.kinds = [.switchover, .agentTerm, .agentTerm, .peers, .postmasterKill]
         case .orders:
             options.kinds = [
-                .restartOrder, .restartOrder, .reinitializeOrder, .switchover, .postmasterKill, .agentCrash,
+                .restartOrder, .restartOrder, .reinitializeOrder, .detachOrder, .switchover, .postmasterKill,
+                .agentCrash,
             ]
         case .paused:
             // A pause that ends where an agent is dead or cut off is nobody's to save (design/keeper.md).

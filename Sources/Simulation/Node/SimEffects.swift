@@ -64,6 +64,7 @@ extension SimAgent {
                     }) { done(Self.outcome($0)) }
                 }
             }
+        case .detach: askKeeper({ $0.detach() }) { done(Self.outcome($0)) }
         case .takeOver(let role):
             let end = role == .primary ? renewals.lease?.provenUntil : nil
             askKeeper({ $0.takeOver(as: role, until: end) }) { done(Self.outcome($0)) }

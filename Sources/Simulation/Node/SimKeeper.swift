@@ -16,6 +16,8 @@ final class SimKeeper {
     /// The postmaster is this keeper's child, or was taken over.
     private var watches = false
     private(set) var takenOver = false
+    private var found = false
+    private var givenBack = false
     /// No deadline is enforced.
     private(set) var isPaused = false
     private var stopRequested = false
@@ -126,6 +128,8 @@ final class SimKeeper {
         isShutDown = false
         watches = true
         takenOver = false
+        found = false
+        givenBack = false
         postgres.start(role)
         return nil
     }
@@ -139,8 +143,24 @@ final class SimKeeper {
         stopRequested = false
         isShutDown = false
         watches = true
-        takenOver = true
+        found = true
+        // What was given back is a child still.
+        takenOver = takenOver || !givenBack
+        givenBack = false
         return end.flatMap { arm(until: $0, zxid: 0) }
+    }
+
+    /// PostgreSQL runs on, and nothing stops it.
+    func detach() -> String? {
+        guard watches, postgres.phase != .absent, postgres.phase != .remains else { return "no PostgreSQL runs" }
+        watches = false
+        givenBack = true
+        isPaused = false
+        armedUntil = nil
+        armedZxid = 0
+        latch = nil
+        alarm += 1
+        return nil
     }
 
     func promote(to timeline: UInt32) -> String? {
@@ -236,7 +256,7 @@ final class SimKeeper {
             isShutDown: isShutDown && postgres.phase != .absent, armedUntil: armedUntil,
             armedZxid: armedUntil == nil ? nil : armedZxid, latch: latch,
             sql: postgres.status(at: node.now))
-        local.takenOver = takenOver && postgres.phase != .absent
+        local.takenOver = found && postgres.phase != .absent
         local.keeperPaused = isPaused
         return local
     }

@@ -18,7 +18,7 @@ struct Reinit: ClusterCommand {
 
     func run(_ context: Context) async throws {
         let tree = try await context.store(target.clusterName) { try await $0.read() }
-        let members = try Selection(tree, "reinitialize", isForced: force.force).replicas(target.memberNames)
+        let members = try Selection(tree, "reinitialize", isForced: force.force).named(target.memberNames, .replica)
         try Selection.confirm(members, "reinitialize", isForced: force.force)
         try await context.rest { rest in
             var started: [ClusterTree.Member] = []
