@@ -23,6 +23,12 @@ struct PauseRuleTests {
         #expect(scene.decision.reason.hasPrefix("PAUSE: no action. I am (n1), the leader"))
         scene.view.policy.paused = false
         #expect(scene.decision.effects == [.pauseKeeper(false)])
+        // ZooKeeper was away in the pause: its proofs begin anew.
+        scene.view.lease?.provenUntil = Scene.now - .seconds(2)
+        #expect(scene.decision.effects.isEmpty)
+        scene.view.store?.leader = nil
+        #expect(scene.decision.effects == [.fence])
+        scene.lead()
         // Its deadline has passed meanwhile, or is another lock's: armed first.
         scene.view.local.armedZxid = 7
         #expect(scene.decision.rule == "leader.arm")

@@ -37,6 +37,8 @@ let fencingRules: [Rule] = [
         urgent: true
     ) { s in
         guard s.local.mayBeWritable, s.local.isRunning, !s.memory.steppingDown else { return nil }
+        // A pause that is over lasts on here until the lock that is seen to be ours is proved (pause.end).
+        if s.local.keeperPaused, s.leadership != nil { return nil }
         guard s.leaseLeft <= s.earlyStop else { return nil }
         return Conclusion(
             "demoted self because DCS is not accessible and I was a leader", .stepDown, steppingDown: true)
