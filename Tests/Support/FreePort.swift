@@ -3,17 +3,25 @@ import Foundation
 /// Ports on 127.0.0.1 that nothing listened on a moment ago.
 ///
 /// They lie below the range from which the kernel takes the ports of outgoing connections, so that no connection of
-/// another test takes one between the choice and the server's start. None is given out twice in one process.
+/// another test takes one between the choice and the server's start. None is given out twice in one process;
+/// processes that run at the same time have ranges of their own: MATRIARCH_TEST_PORTS, such as `12000-21999`.
 public enum FreePort {
     private static let taken = Locked<Set<UInt16>>([])
+    private static let range: ClosedRange<UInt16> = {
+        let ends = ProcessInfo.processInfo.environment["MATRIARCH_TEST_PORTS"]?.split(separator: "-").map { UInt16($0) }
+        guard let ends, ends.count == 2, let first = ends[0], let last = ends[1], first < last else {
+            return 12_000...31_999
+        }
+        return first...last
+    }()
 
     /// The next free port.
     public static func next() throws -> UInt16 {
         for _ in 0..<1_000 {
-            let candidate = UInt16.random(in: 12_000..<32_000)
+            let candidate = UInt16.random(in: range)
             if taken.withLock({ $0.insert(candidate).inserted }), isFree(candidate) { return candidate }
         }
-        throw SupportError("no free port on 127.0.0.1 between 12000 and 32000")
+        throw SupportError("no free port on 127.0.0.1 in \(range)")
     }
 
     /// `count` different free ports.

@@ -36,6 +36,8 @@ public actor PythonEnvironment {
         // A virtual environment has its path in its scripts: it is made in place and marked when it is complete.
         let script = """
             set -e; umask 022; cd '\(final)'
+            # Another test process may be at it.
+            exec 9>lock; flock 9; [ ! -e complete ] || exit 0
             # The system's own comes first: an interpreter below a private home cannot be executed by other users.
             /usr/bin/python3 -m venv --clear venv || python3 -m venv --clear venv
             venv/bin/pip install --quiet --disable-pip-version-check \(packages.joined(separator: " "))
