@@ -39,7 +39,8 @@ struct TestBoard: Sendable {
                 guard let tree else { throw StoreIsAway() }
                 return tree
             },
-            servesWrites: { _ in scene?.holdsLock ?? false }, vitals: { scene?.vitals ?? Vitals() })
+            servesWrites: { _ in scene?.holdsLock ?? false }, logBacklog: { (0, 0) },
+            vitals: { scene?.vitals ?? Vitals() })
         if let scene { board.post(scene.status) }
     }
 

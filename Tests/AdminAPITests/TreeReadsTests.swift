@@ -31,7 +31,7 @@ import Testing
                 var tree = Scene.tree(config: [:])
                 tree.configZxid = number
                 return tree
-            }, servesWrites: { _ in false }, vitals: { Vitals() })
+            }, servesWrites: { _ in false }, logBacklog: { (0, 0) }, vitals: { Vitals() })
         let trees = TreeReads(board: board)
         async let first = trees.read().configZxid
         for await _ in started { break }
@@ -56,7 +56,7 @@ import Testing
             read: {
                 if isAway.withLockedValue({ $0 }) { throw TestBoard.StoreIsAway() }
                 return Scene.tree(config: [:])
-            }, servesWrites: { _ in false }, vitals: { Vitals() })
+            }, servesWrites: { _ in false }, logBacklog: { (0, 0) }, vitals: { Vitals() })
         let trees = TreeReads(board: board)
         await #expect(throws: TestBoard.StoreIsAway.self) { try await trees.read() }
         isAway.withLockedValue { $0 = false }

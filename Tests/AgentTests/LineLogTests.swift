@@ -27,7 +27,7 @@ private final class LogPipe: Sendable {
 
     var waiting: Int {
         var count: Int32 = 0
-        ioctl(reading, UInt(FIONREAD), &count)
+        guard ioctl(reading, UInt(FIONREAD), &count) == 0 else { return -1 }
         return Int(count)
     }
 

@@ -16,8 +16,8 @@ struct Metrics {
         for line in text.split(separator: "\n") where !line.hasPrefix("#") {
             let name = line.prefix { $0 != "{" }
             let own = line.replacing(/^.*?name="[^"]*",?/, with: "").prefix { $0 != "}" }
-            let value = line.split(separator: " ").last.flatMap { Double($0) }
-            samples[own.isEmpty ? String(name) : "\(name){\(own)}"] = try #require(value, "\(line)")
+            let value = try #require(line.split(separator: " ").last.flatMap { Double($0) }, "\(line)")
+            samples[own.isEmpty ? String(name) : "\(name){\(own)}"] = value
         }
         self.samples = samples
     }

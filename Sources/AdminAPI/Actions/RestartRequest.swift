@@ -27,7 +27,12 @@ struct RestartRequest: Sendable {
                         400, "PostgreSQL role should be either primary, standby_leader, or replica")
                 }
                 conditions.role = role
-            case "postgres_version": conditions.olderThan = try Self.version(member.value.pythonText)
+            case "postgres_version":
+                do throws(PostgresVersion.Invalid) {
+                    conditions.olderThan = try PostgresVersion(member.value.pythonText).number
+                } catch {
+                    throw Self.refused(400, error.description)
+                }
             case "timeout":
                 guard let seconds = SettingText.integer(member.value.pythonText, in: .seconds), seconds > 0,
                     seconds < 1 << 31
@@ -37,20 +42,6 @@ struct RestartRequest: Sendable {
             case "restart_pending": conditions.onlyPending = member.value.isTruthy
             default: throw Self.refused(400, "Unknown filter for the scheduled restart: \(member.key)")
             }
-        }
-    }
-
-    /// `server_version_num` of `X.Y` (from 10 on) or `X.Y.Z`.
-    private static func version(_ text: String) throws(Schedule.Refusal) -> Int {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false).map { Int($0) }
-        let numbers = parts.compactMap { $0 }
-        guard numbers.count == parts.count, numbers.allSatisfy({ (0..<10_000).contains($0) }) else {
-            throw refused(400, "Invalid PostgreSQL version: \(text)")
-        }
-        switch numbers.count {
-        case 2 where numbers[0] >= 10: return numbers[0] * 10_000 + numbers[1]
-        case 3: return numbers[0] * 10_000 + numbers[1] * 100 + numbers[2]
-        default: throw refused(400, "Invalid PostgreSQL version format: X.Y or X.Y.Z is accepted: \(text)")
         }
     }
 

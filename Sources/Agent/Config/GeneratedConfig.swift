@@ -1,4 +1,4 @@
-public import AdminModel
+internal import AdminModel
 public import LibPQ
 internal import LocalConfiguration
 

@@ -13,19 +13,9 @@ extension EffectHandlers {
             throw EffectFailure("\(member) does not lead any more")
         }
         defer { latest.upstream = nil }
-        let work = Task { try await rewind(to: upstream) }
-        let watch = Task {
-            while !Task.isCancelled, latest.tree?.view.leader?.term == leader.term {
-                try? await Task.sleep(for: .milliseconds(200), clock: .continuous)
-            }
-            work.cancel()
+        let result = await outcome(while: { latest.tree?.view.leader?.term == leader.term }) {
+            try await rewind(to: upstream)
         }
-        let result = await withTaskCancellationHandler {
-            await work.result
-        } onCancel: {
-            work.cancel()
-        }
-        watch.cancel()
         await observer.invalidateDirectory()
         switch result {
         case .success(let (report, control)): try await conclude(report, member, control)

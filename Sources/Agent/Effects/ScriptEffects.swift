@@ -9,22 +9,11 @@ extension EffectHandlers {
     /// - Throws: a known failure when it said no, which ends the promotion; an unknown one when it was not heard out.
     func runPrePromote(_ term: Term) async throws(EffectFailure) {
         guard let line = settings.postgres.prePromote else { return }
-        let work = Task { () throws(PostgresControlError) in
+        let isLeading: @Sendable () -> Bool = { lock.guardian.leadership?.term == term }
+        let result = await outcome(while: isLeading) {
             try await script("pre_promote", line, deadline: max(settings.policy.primaryStartTimeout, .seconds(300)))
         }
-        let watch = Task {
-            while !Task.isCancelled, lock.guardian.leadership?.term == term {
-                try? await Task.sleep(for: .milliseconds(100), clock: .continuous)
-            }
-            work.cancel()
-        }
-        let result = await withTaskCancellationHandler {
-            await work.result
-        } onCancel: {
-            work.cancel()
-        }
-        watch.cancel()
-        guard lock.guardian.leadership?.term == term else {
+        guard isLeading() else {
             throw EffectFailure("lost leader before promote", isUnknown: true)
         }
         if Task.isCancelled { throw EffectFailure("the pre-promote script was ended", isUnknown: true) }

@@ -116,15 +116,23 @@ struct LocalServer: Sendable {
 
     /// The parameters in force for this server: without what it would refuse to start with.
     func parameters() async -> ServerParameters {
-        let wanted = await layers().resolve()
-        let refused = await check.refused(wanted.values)
+        let (wanted, refused) = await judged()
         guard !refused.isEmpty else { return wanted }
         // Of the cluster's document the last accepted value stays in force; of the local file there is none.
         for rejection in settings.refuse(refused, of: wanted.values) {
             logger.warning("dynamic configuration: \(rejection); the last accepted value stays in force")
         }
-        let left = await layers().resolve()
-        return left.leavingOut(await check.refused(left.values))
+        let (left, refusedStill) = await judged()
+        return left.leavingOut(refusedStill)
+    }
+
+    /// The parameters that are wanted, and why PostgreSQL would not take some of the user's. The agent's own are not
+    /// judged: whom commits wait for changes in the middle of a failover, which is no time to run a program.
+    private func judged() async -> (ServerParameters, refused: [String: String]) {
+        let layers = await layers()
+        let parameters = layers.resolve()
+        let own = layers.ownNames
+        return (parameters, await check.refused(parameters.values.filter { !own.contains($0.key) }))
     }
 
     private func layers() async -> ParameterLayers {

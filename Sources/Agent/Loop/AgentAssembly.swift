@@ -102,10 +102,11 @@ public struct AgentAssembly: Sendable {
                 return try await reader.read(session, deadline: .milliseconds(700))
             },
             servesWrites: { guardian.mayServeWrites(at: $0) && keeper.lastStatus?.stopRequested != true },
+            logBacklog: { log.backlog },
             vitals: {
                 Vitals(
                     provenUntil: guardian.lease?.provenUntil, keeperAnswers: keeper.answers, counts: counts.counts,
-                    renewalDelays: guardian.delays, logBacklog: log.backlog)
+                    renewalDelays: guardian.delays)
             })
         let orders = OrderBook { wakeup.signal(urgent: true) }
         let pending = PendingRestart(server: server, monitor: monitor, wakeup: wakeup)

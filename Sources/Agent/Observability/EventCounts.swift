@@ -55,6 +55,4 @@ public struct Vitals: Sendable {
     public var keeperAnswers = false
     public var counts = Counts()
     public var renewalDelays = RenewalDelays()
-    /// Lines of the log that wait to be written, and those that were lost and not spoken of yet.
-    public var logBacklog = (waiting: 0, lost: 0)
 }

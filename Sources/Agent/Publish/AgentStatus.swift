@@ -50,22 +50,26 @@ public final class StatusBoard: Sendable {
     private let server: @Sendable (_ maxAge: Duration, _ deadline: Duration) async -> ServerStatus?
     private let read: @Sendable () async throws -> TreeSnapshot
     private let servesWrites: @Sendable (Instant) -> Bool
+    private let readLogBacklog: @Sendable () -> (waiting: Int, lost: Int)
     private let readVitals: @Sendable () -> Vitals
 
     /// - Parameters:
     ///   - server: asks the local PostgreSQL, single flight; nil when it does not answer in time or does not run.
     ///   - read: reads the tree afresh.
     ///   - servesWrites: the lock is proved ours with more lease left than the early stop.
+    ///   - logBacklog: lines of the log that wait to be written, and those that were lost and not spoken of yet.
     ///   - vitals: what `/metrics` shows of this moment.
     public init(
         server: @escaping @Sendable (_ maxAge: Duration, _ deadline: Duration) async -> ServerStatus?,
         read: @escaping @Sendable () async throws -> TreeSnapshot,
         servesWrites: @escaping @Sendable (Instant) -> Bool,
+        logBacklog: @escaping @Sendable () -> (waiting: Int, lost: Int),
         vitals: @escaping @Sendable () -> Vitals
     ) {
         self.server = server
         self.read = read
         self.servesWrites = servesWrites
+        readLogBacklog = logBacklog
         readVitals = vitals
     }
 
@@ -86,7 +90,10 @@ public final class StatusBoard: Sendable {
     /// The lock is held and proved by acknowledged writes with more left than the early stop (rulings, Lock 5).
     public func holdsProvedLock(at now: Instant) -> Bool { servesWrites(now) }
 
-    /// What changes between two looks.
+    /// Lines of the log that wait to be written, and those that were lost and not spoken of yet.
+    public var logBacklog: (waiting: Int, lost: Int) { readLogBacklog() }
+
+    /// What changes between two looks; gathered anew each time.
     public var vitals: Vitals { readVitals() }
 }
 

@@ -42,6 +42,8 @@ public struct Rule: Sendable {
         /// What brings to its end what an operator began, such as the start after a stop that was asked for.
         case owed
         case always
+        /// Not looked at otherwise.
+        case only
     }
 
     init(

@@ -127,12 +127,13 @@ public struct DecisionMemory: Hashable, Sendable {
             }
             seenTerm = term
         }
-        if store.leader.map({ $0.version != 0 }) ?? (foreignEpochVersion != store.epoch?.version) {
-            foreignSince = nil
-        } else if let leader = store.leader, leader.version == 0, let version = store.epoch?.version,
-            foreignSince == nil || foreignEpochVersion != version
-        {
-            (foreignSince, foreignEpochVersion) = (store.readAt, version)
+        switch store.leader?.version {
+        case 0:
+            if let version = store.epoch?.version, foreignSince == nil || foreignEpochVersion != version {
+                (foreignSince, foreignEpochVersion) = (store.readAt, version)
+            }
+        case nil where foreignEpochVersion == store.epoch?.version: break
+        default: foreignSince = nil
         }
         if store.leader == nil {
             if absentSince == nil || absentEpochVersion != store.epoch?.version {

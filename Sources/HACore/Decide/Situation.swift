@@ -98,11 +98,11 @@ struct Situation {
     var isPausedPrimary: Bool { isPaused && local.isRunning && local.mayBeWritable }
 
     func counts(_ rule: Rule) -> Bool {
-        guard isPaused else { return true }
-        return switch rule.inPause {
-        case .never: false
-        case .owed: isOwed
+        switch rule.inPause {
+        case .never: !isPaused
+        case .owed: !isPaused || isOwed
         case .always: true
+        case .only: isPaused
         }
     }
 

@@ -2,7 +2,7 @@
 /// say how it went; the usual rules start it again.
 let orderRules: [Rule] = [
     Rule("restart.scheduled", "A restart that was planned for now; its conditions are looked at once more.") { s in
-        guard let dueAt = s.view.scheduledRestart, s.view.now >= dueAt, s.view.order == nil, !s.isPaused else {
+        guard let dueAt = s.view.scheduledRestart, s.view.now >= dueAt, s.view.order == nil else {
             return nil
         }
         return Conclusion("the scheduled restart is due", .beginScheduledRestart)

@@ -79,8 +79,8 @@ let requestRules: [Rule] = [
         }
         return nil
     },
-    Rule("request.await", "A switchover is planned for later.", inPause: .always) { s in
-        guard s.isLeading, !s.isPaused, let dueAt = s.store?.request?.dueAt, dueAt > s.view.now else { return nil }
+    Rule("request.await", "A switchover is planned for later.") { s in
+        guard s.isLeading, let dueAt = s.store?.request?.dueAt, dueAt > s.view.now else { return nil }
         let left = dueAt - s.view.now
         return Conclusion("Awaiting switchover in \(left.milliseconds / 1000) seconds", recheckAfter: left)
     },

@@ -35,6 +35,12 @@ public struct ParameterLayers: Hashable, Sendable {
     /// Never from parameters: they come from `listen` and `scope`.
     private static let computedNames: Set<String> = ["listen_addresses", "port", "cluster_name"]
 
+    /// The parameters whose values the agent makes itself: nothing of a user's is in them.
+    public var ownNames: Set<String> {
+        synchronousStandbyNames == nil
+            ? Self.computedNames : Self.computedNames.union(["synchronous_standby_names"])
+    }
+
     /// The effective parameters, with a warning for each value that was not taken.
     public func resolve() -> ServerParameters {
         var values: [String: String] = [:]

@@ -40,7 +40,7 @@ struct Restart: ClusterCommand {
         let version = try asked(pgVersion, "Restart if the PostgreSQL version is less than provided (e.g. 9.5.2) ", "")
         var body = JSONObject()
         if pending { body["restart_pending"] = true }
-        if let version, !version.isEmpty { body["postgres_version"] = .string(try PostgresVersion.checked(version)) }
+        if let version, !version.isEmpty { body["postgres_version"] = .string(try checked(version)) }
         if let schedule {
             guard !tree.isPaused else { throw ControlError("Can't schedule restart in the paused state") }
             body["schedule"] = .string(schedule.iso)
@@ -55,6 +55,14 @@ struct Restart: ClusterCommand {
     private func asked(_ option: String?, _ question: String, _ fallback: String) throws -> String? {
         guard option == nil, !force.force else { return option }
         return try Console.prompt(question, default: fallback)
+    }
+
+    /// The version, when a member will accept it.
+    private func checked(_ version: String) throws(ControlError) -> String {
+        do throws(PostgresVersion.Invalid) { _ = try PostgresVersion(version) } catch {
+            throw ControlError(error.description)
+        }
+        return version
     }
 
     private func confirm(_ members: [ClusterTree.Member], _ schedule: ScheduledTime?) throws {
