@@ -111,6 +111,41 @@ extension ClusterTests {
             }
         }
 
+        /// Whoever goes on with a recovery goes to its target and no further.
+        @Test(.disabled(if: AgentCommand.isForeign, "a foreign program has no supervisor"))
+        func aRecoveryOutlivesItsAgent() async throws {
+            try await withBackup { source, backup, archive in
+                let go = source.folder.path("go")
+                let fetch = "sh -c 'touch \(archive)/asked; until [ -e \(go) ]; do sleep 0.1; done; cp \(archive)/%f %p'"
+                let settings = settings(
+                    ["member-a"], backup,
+                    recovery: [
+                        "restore_command: \(ClusterSettings.quoted(fetch))", "recovery_target_name: here",
+                        "recovery_target_action: promote",
+                    ])
+                try await TestCluster.with(settings) { cluster in
+                    let node = cluster.nodes[0]
+                    try cluster.start()
+                    try await eventually("it recovers", within: AgentCommand.deadline(40)) {
+                        FileManager.default.fileExists(atPath: "\(archive)/asked")
+                    }
+                    try node.kill(\.agent, "agent")
+                    let log = node.logText
+                    try await eventually("another agent waits for it", within: AgentCommand.deadline()) {
+                        node.logText(since: log).contains("rule=")
+                    }
+                    try node.kill(\.postmaster, "postmaster")
+                    try source.folder.write("go", "", mode: 0o644)
+                    let roles = try await cluster.whole("recovered", within: AgentCommand.deadline(40))
+                    #expect(try await rows(roles.leader) == ["1", "2"])
+                    try await eventually("what the dead agent owed is done", within: AgentCommand.deadline()) {
+                        let access = try String(contentsOfFile: "\(node.dataDirectory)/pg_hba.conf", encoding: .utf8)
+                        return !access.contains("trust")
+                    }
+                }
+            }
+        }
+
         /// A target that is not there ends the bootstrap: what was made is kept aside, and the next may try.
         @Test func aBootstrapThatFailsLeavesNothing() async throws {
             try await withBackup { source, backup, archive in

@@ -34,6 +34,15 @@ extension EffectHandlers {
         await observer.invalidateDirectory()
     }
 
+    /// What makes the cluster, until it is made; a recovery that an agent before this one began goes on to its target.
+    func unfinishedMethod() async throws(EffectFailure) -> BootstrapConfig.Method? {
+        if let method = bootstrapped.withLockedValue({ $0 }) { return method }
+        if case .done? = latest.tree?.view.initialize { return nil }
+        do throws(PostgresControlError) {
+            return try await RecoverySignal.isSet(in: server.dataDirectory) ? settings.local.bootstrap.method : nil
+        } catch { throw EffectFailure("\(error)") }
+    }
+
     /// The first start: recovery to the target that the method names, or of what the backup needs to be consistent. The
     /// superuser is let in from here without its password, which the backup need not have.
     func startBootstrapped(by method: BootstrapConfig.Method, epochZxid: Int64) async throws(EffectFailure) {

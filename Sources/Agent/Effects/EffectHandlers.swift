@@ -126,7 +126,7 @@ struct EffectHandlers: Sendable {
             server.synchronous.withLockedValue {
                 $0 = SynchronousNames(startingAs: role, promised: promised, settings.policy)
             }
-            if role == .primary, let method = bootstrapped.withLockedValue({ $0 }) {
+            if role == .primary, let method = try await unfinishedMethod() {
                 return try await startBootstrapped(by: method, epochZxid: zxid)
             }
             try await server.start(as: role, following: followed(), epochZxid: zxid)

@@ -213,6 +213,13 @@ public enum RecoverySignal {
             if isWanted { try AtomicFile.update("", at: path, mode: 0o600) } else { try AtomicFile.remove(path) }
         }
     }
+
+    /// PostgreSQL takes it away at the end of the recovery.
+    public static func isSet(in dataDirectory: FilePath) async throws(PostgresControlError) -> Bool {
+        try await Disk.run { () throws(PostgresControlError) in
+            AtomicFile.exists(dataDirectory.appending("recovery.signal"))
+        }
+    }
 }
 
 /// The file that makes a server start as a standby; the keeper refuses to start one without it (lock.md 4.A6).
