@@ -19,6 +19,7 @@ public struct AdminServer: Service {
     private let tls: @Sendable () -> NIOSSLContext?
     private let logger: Logger
     private let limits: ConnectionLimits
+    private let book: ConnectionBook
     private let onListening: @Sendable (_ port: Int) async -> Void
 
     /// - Parameters:
@@ -52,6 +53,7 @@ public struct AdminServer: Service {
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
         self.limits = limits
+        book = ConnectionBook(limit: limits.connections)
         self.onListening = onListening
     }
 
@@ -62,7 +64,7 @@ public struct AdminServer: Service {
         let hosts = addresses
         try await withThrowingTaskGroup(of: Void.self) { group in
             for host in hosts {
-                group.addTask { try await self.serve(host, connections: max(1, self.limits.connections / hosts.count)) }
+                group.addTask { try await self.serve(host) }
             }
             try await group.waitForAll()
         }
@@ -74,25 +76,25 @@ public struct AdminServer: Service {
         return hosts.isEmpty || hosts.contains { $0.isEmpty || $0 == "*" } ? [nil] : hosts
     }
 
-    private func serve(_ host: String?, connections: Int) async throws {
+    private func serve(_ host: String?) async throws {
         guard let host else {
             do {
-                try await server("::", connections).run()
+                try await server("::").run()
             } catch let error as IOError where [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.errnoCode) {
                 // No IPv6 on this machine.
-                try await serve("0.0.0.0", connections: connections)
+                try await serve("0.0.0.0")
             } catch {
                 throw refusal("*", error)
             }
             return
         }
-        do { try await server(host, connections).run() } catch { throw refusal(host, error) }
+        do { try await server(host).run() } catch { throw refusal(host, error) }
     }
 
-    private func server(_ host: String, _ connections: Int) -> Server<AdminChannel> {
+    private func server(_ host: String) -> Server<AdminChannel> {
         let responder = responder
         let logger = logger
-        let channel = AdminChannel(limits: limits, tls: tls) { request, writer, channel in
+        let channel = AdminChannel(limits: limits, book: book, tls: tls) { request, writer, channel in
             let response = await responder.respond(to: request, from: Client(channel))
             logger.debug("\(request.method) \(request.head.path ?? "") \(response.status.code)")
             try await writer.write(response: response.head, body: response.body)
@@ -103,8 +105,7 @@ public struct AdminServer: Service {
         return Server(
             childChannelSetup: channel,
             configuration: ServerConfiguration(
-                address: .hostname(host, port: listen.port),
-                availableConnectionsDelegate: .maximum(connections, logger: quiet)),
+                address: .hostname(host, port: listen.port)),
             onServerRunning: { [onListening, listen] channel in
                 let port = channel.localAddress?.port ?? listen.port
                 logger.info("REST API listens on \(HostPort(host: host, port: port))")

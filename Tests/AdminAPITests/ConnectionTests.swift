@@ -174,20 +174,64 @@ import Testing
         }
     }
 
-    @Test func connectionsAreLimited() async throws {
+    @Test func whoIsWaitedForLongestGivesWay() async throws {
         var limits = ConnectionLimits()
-        limits.connections = 1
+        limits.connections = 3
+        let get = "GET /primary HTTP/1.1\r\nHost: a\r\n\r\n"
         try await withServer(limits) { port in
-            let first = try RawClient(port: port)
-            try first.send("GET /primary HTTP/1.1\r\nHost: a\r\n\r\n")
-            #expect(try await first.readAnswer().hasPrefix("HTTP/1.1 200 "))
-            let second = try RawClient(port: port)
-            defer { second.close() }
-            try second.send("GET /primary HTTP/1.1\r\nHost: a\r\n\r\n")
-            try first.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
-            #expect(try await first.readAnswer().hasPrefix("HTTP/1.1 200 "))
-            first.close()
-            #expect(try await second.readAnswer().hasPrefix("HTTP/1.1 200 "))
+            let idle = try RawClient(port: port)
+            defer { idle.close() }
+            let slow = [try RawClient(port: port), try RawClient(port: port)]
+            try slow[0].send("GET /prim")
+            try slow[1].send("PATCH /config HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+            // Accepted by now; the third is waited for from its answer on.
+            try await Task.sleep(for: .milliseconds(100))
+            try idle.send(get)
+            #expect(try await idle.readAnswer().hasPrefix("HTTP/1.1 200 "))
+            var newer: [RawClient] = []
+            for client in slow {
+                let next = try RawClient(port: port)
+                defer { next.close() }
+                try next.send(get.replacing("\r\n\r\n", with: "\r\nConnection: close\r\n\r\n"))
+                #expect(try await next.readToEnd().hasPrefix("HTTP/1.1 200 "))
+                #expect((try? await client.readToEnd())?.hasPrefix("HTTP/1.1 200 ") != true)
+                client.close()
+                // Its place is taken again.
+                newer.append(try RawClient(port: port))
+                try await Task.sleep(for: .milliseconds(100))
+            }
+            try idle.send(get)
+            #expect(try await idle.readAnswer().hasPrefix("HTTP/1.1 200 "))
+            for client in newer { client.close() }
+        }
+    }
+
+    @Test func whoWaitsForUsGivesNoWay() {
+        let book = ConnectionBook(limit: 2)
+        let closed = NIOLockedValueBox<[Int]>([])
+        final class Connection {}
+        let clients = (0..<4).map { _ in Connection() }
+        func add(_ number: Int) -> Bool {
+            book.add(ObjectIdentifier(clients[number])) { closed.withLockedValue { $0.append(number) } }
+        }
+        #expect(add(0) && add(1))
+        book.note(ObjectIdentifier(clients[0]), isServed: true)
+        #expect(add(2))
+        book.note(ObjectIdentifier(clients[2]), isServed: true)
+        #expect(!add(3))
+        book.remove(ObjectIdentifier(clients[2]))
+        #expect(add(3))
+        #expect(closed.withLockedValue { $0 } == [1])
+    }
+
+    @Test func slowBodiesAreCutOff() async throws {
+        var limits = ConnectionLimits()
+        limits.body = .milliseconds(400)
+        try await withServer(limits) { port in
+            let client = try RawClient(port: port)
+            defer { client.close() }
+            try client.send("PATCH /config HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+            #expect((try? await client.readToEnd())?.hasPrefix("HTTP/1.1 200 ") != true)
         }
     }
 

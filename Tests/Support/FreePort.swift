@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 
 /// Ports on 127.0.0.1 that nothing listened on a moment ago.
 ///
@@ -40,7 +40,7 @@ public enum FreePort {
     }
 
     /// 127.0.0.1 with this port, as the socket calls want it.
-    static func loopback(_ port: UInt16) -> sockaddr_in {
+    public static func loopback(_ port: UInt16) -> sockaddr_in {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian

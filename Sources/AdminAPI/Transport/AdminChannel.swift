@@ -11,14 +11,16 @@ struct AdminChannel: ServerChildChannel {
 
     private let http: HTTP1Channel
     private let limits: ConnectionLimits
+    private let book: ConnectionBook
     private let tls: @Sendable () -> NIOSSLContext?
 
     /// - Parameter tls: asked for each connection.
     init(
-        limits: ConnectionLimits, tls: @escaping @Sendable () -> NIOSSLContext?,
+        limits: ConnectionLimits, book: ConnectionBook, tls: @escaping @Sendable () -> NIOSSLContext?,
         responder: @escaping HTTPChannelHandler.Responder
     ) {
         self.limits = limits
+        self.book = book
         self.tls = tls
         http = HTTP1Channel(
             responder: responder,
@@ -29,7 +31,7 @@ struct AdminChannel: ServerChildChannel {
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        let limits = limits
+        let (limits, book) = (limits, book)
         let http = http
         let tls = tls
         return channel.eventLoop.makeCompletedFuture {
@@ -42,7 +44,8 @@ struct AdminChannel: ServerChildChannel {
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
             let budget = HeaderBudget(limit: limits.headerBytes)
             try pipeline.addHandler(budget, position: .before(decoder))
-            try pipeline.addHandler(ConnectionRules(limits: limits, budget: budget), position: .after(decoder))
+            try pipeline.addHandler(
+                ConnectionRules(limits: limits, budget: budget, book: book), position: .after(decoder))
             return value
         }
     }

@@ -2,12 +2,14 @@ import NIOCore
 
 /// What one client may take of the server.
 struct ConnectionLimits: Sendable {
-    /// Over all listeners together; further clients wait in the backlog.
+    /// Over all listeners together; a further client takes the place of one that is waited for.
     var connections = 512
     /// From the connection, or a request's first byte, to the end of its header.
     var header = TimeAmount.seconds(5)
-    /// From the end of a header until the answer is written.
-    var exchange = TimeAmount.seconds(30)
+    /// From the end of a header to the end of the request.
+    var body = TimeAmount.seconds(30)
+    /// For a client to take an answer. What it takes to give one is bounded by whoever gives it.
+    var answer = TimeAmount.seconds(30)
     /// Between requests of one connection.
     var idle = TimeAmount.seconds(30)
     /// For a client to take the answer to a request that it is still sending.

@@ -3,7 +3,7 @@ import NIOHTTP1
 import NIOSSL
 
 /// When a connection ends: after the answer to a request of HTTP/1.0 or with `Connection: close` in any case, after an
-/// answer that says so, and when a client takes too long. Stands right behind the decoder, where the version of a
+/// answer that says so, when a client takes too long, and when it gives way to another. Stands right behind the decoder, where the version of a
 /// request can still be seen; what comes after closes neither.
 final class ConnectionRules: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
@@ -12,11 +12,15 @@ final class ConnectionRules: ChannelDuplexHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     private enum Phase {
-        case header, exchange, idle, linger
+        case header, body
+        /// The client waits for us.
+        case serving
+        case answer, idle, linger
     }
 
     private let limits: ConnectionLimits
     private let budget: HeaderBudget
+    private let book: ConnectionBook
     private var phase = Phase.header
     private var timer: (task: Scheduled<Void>, fires: NIODeadline)?
     private var deadline = NIODeadline.distantFuture
@@ -30,9 +34,10 @@ final class ConnectionRules: ChannelDuplexHandler {
     /// The answer that is being written ends the connection.
     private var isLastAnswer = false
 
-    init(limits: ConnectionLimits, budget: HeaderBudget) {
+    init(limits: ConnectionLimits, budget: HeaderBudget, book: ConnectionBook) {
         self.limits = limits
         self.budget = budget
+        self.book = book
     }
 
     // MARK: The connection's life
@@ -43,6 +48,13 @@ final class ConnectionRules: ChannelDuplexHandler {
             let (rules, context) = bound.value
             rules.headerIsUnfinished(context)
         }
+        let hasRoom = book.add(ObjectIdentifier(self)) { [loop = context.eventLoop] in
+            loop.execute {
+                let (rules, context) = bound.value
+                rules.abandon(context)
+            }
+        }
+        guard hasRoom else { return context.close(promise: nil) }
         if context.channel.isActive { enter(.header, context) }
     }
 
@@ -52,6 +64,7 @@ final class ConnectionRules: ChannelDuplexHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
+        book.remove(ObjectIdentifier(self))
         timer?.task.cancel()
         timer = nil
     }
@@ -73,7 +86,7 @@ final class ConnectionRules: ChannelDuplexHandler {
             isReadingRequest = true
             bodyBytes = 0
             if head.version != .http1_1 || !head.isKeepAlive { isLastRequest = true }
-            enter(.exchange, context)
+            if phase != .answer { enter(.body, context) }
         case .body(let bytes):
             bodyBytes += bytes.readableBytes
             guard bodyBytes <= limits.bodyBytes else {
@@ -82,6 +95,7 @@ final class ConnectionRules: ChannelDuplexHandler {
             }
         case .end:
             isReadingRequest = false
+            if phase == .body { enter(.serving, context) }
             budget.requestIsComplete()
         }
         context.fireChannelRead(data)
@@ -101,6 +115,7 @@ final class ConnectionRules: ChannelDuplexHandler {
                 isReadingRequest || (isLastRequest && unanswered <= 1)
                 || head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "close" }
             if isLastAnswer { head.headers.replaceOrAdd(name: "Connection", value: "close") }
+            enter(.answer, context)
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body:
             context.write(data, promise: promise)
@@ -120,7 +135,7 @@ final class ConnectionRules: ChannelDuplexHandler {
 
     private func answered(isLast: Bool, _ context: ChannelHandlerContext) {
         if !isLast {
-            if unanswered == 0, phase == .exchange { enter(.idle, context) }
+            enter(isReadingRequest ? .body : unanswered > 0 ? .serving : .idle, context)
         } else if isReadingRequest {
             // Closing at once would reset the connection under the client, which could lose the answer.
             enter(.linger, context)
@@ -134,17 +149,21 @@ final class ConnectionRules: ChannelDuplexHandler {
 
     private func enter(_ phase: Phase, _ context: ChannelHandlerContext) {
         self.phase = phase
-        deadline = .now() + limit(of: phase)
+        book.note(ObjectIdentifier(self), isServed: phase == .serving)
+        deadline = limit(of: phase).map { .now() + $0 } ?? .distantFuture
+        guard deadline != .distantFuture else { return }
         // A timer that fires too early looks again: most requests need none of their own.
         if let timer, timer.fires <= deadline { return }
         timer?.task.cancel()
         schedule(context)
     }
 
-    private func limit(of phase: Phase) -> TimeAmount {
+    private func limit(of phase: Phase) -> TimeAmount? {
         switch phase {
         case .header: limits.header
-        case .exchange: limits.exchange
+        case .body: limits.body
+        case .serving: nil
+        case .answer: limits.answer
         case .idle: limits.idle
         case .linger: limits.linger
         }
@@ -163,7 +182,7 @@ final class ConnectionRules: ChannelDuplexHandler {
         timer = nil
         if NIODeadline.now() >= deadline {
             abandon(context)
-        } else {
+        } else if deadline != .distantFuture {
             schedule(context)
         }
     }
