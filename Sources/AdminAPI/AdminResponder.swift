@@ -17,6 +17,7 @@ struct AdminResponder: HTTPResponder {
     private let changes: Changes?
     private let access: AccessRules
     private let headers: CommonHeaders
+    private let statusText = StatusText()
     private let startedAt = Instant.current
 
     /// - Parameter actions: what may be changed from here; nil: nothing.
@@ -73,7 +74,7 @@ struct AdminResponder: HTTPResponder {
         // These have no handlers of their own: whatever the path, they are health checks (contract/patroni.md 2.1).
         case .get:
             let view = await view(for: target)
-            return .json(HealthCheck(target).code(view), status(of: view))
+            return status(HealthCheck(target).code(view), view)
         case .head, .options: return .bare(HealthCheck(target).code(await view(for: target)))
         default: return .page(501, "Server does not support this operation: \(method.rawValue)")
         }
@@ -137,7 +138,7 @@ struct AdminResponder: HTTPResponder {
 
     private func answer(_ reading: Reading, _ target: RequestTarget) async -> Answer {
         switch reading {
-        case .patroni: return .json(200, status(of: await view(asking: .patroni)))
+        case .patroni: return status(200, await view(asking: .patroni))
         case .liveness: return .bare(Probes.isAlive(viewWithoutServer()) ? 200 : 503)
         case .readiness: return .bare(Probes.isReady(await view(asking: .position), target.query) ? 200 : 503)
         case .cluster:
@@ -167,8 +168,8 @@ struct AdminResponder: HTTPResponder {
         return .plain(200, MetricsDocument(view: view, status: status, vitals: board.vitals).text)
     }
 
-    private func status(of view: HealthView) -> JSONValue {
-        StatusDocument(view: view, log: board.logBacklog).json
+    private func status(_ code: Int, _ view: HealthView) -> Answer {
+        .json(code, text: statusText.text(of: view, log: board.logBacklog))
     }
 
     private func viewWithoutServer() -> HealthView { HealthView(board, server: nil, startedAt: startedAt) }

@@ -14,8 +14,10 @@ struct Answer: Sendable {
     /// A status and nothing else: probes, `HEAD` and `OPTIONS`.
     static func bare(_ code: Int) -> Answer { Answer(code: code) }
 
-    static func json(_ code: Int, _ value: JSONValue) -> Answer {
-        Answer(code: code, body: value.text(.spaced), contentType: "application/json", takesExtraHeaders: true)
+    static func json(_ code: Int, _ value: JSONValue) -> Answer { json(code, text: value.text(.spaced)) }
+
+    static func json(_ code: Int, text: String) -> Answer {
+        Answer(code: code, body: text, contentType: "application/json", takesExtraHeaders: true)
     }
 
     /// A JSON error for what cannot be answered now.

@@ -36,6 +36,8 @@ public struct AgentStatus: Sendable {
     public var pendingRestart: [MemberRecord.PendingChange]
     /// The request as it was stored.
     public var scheduledRestart: JSONObject?
+    /// Counts what was posted: another number, another status.
+    public internal(set) var number = 0
 
     /// The tree was read within `ttl`: what health checks may rely on.
     public func treeIsFresh(at now: Instant) -> Bool {
@@ -77,7 +79,13 @@ public final class StatusBoard: Sendable {
     public var status: AgentStatus? { state.withLockedValue { $0 } }
 
     /// The loop's side.
-    public func post(_ status: AgentStatus) { state.withLockedValue { $0 = status } }
+    public func post(_ status: AgentStatus) {
+        state.withLockedValue { state in
+            let number = (state?.number ?? 0) + 1
+            state = status
+            state?.number = number
+        }
+    }
 
     /// What the local PostgreSQL says, at most `maxAge` old.
     public func serverStatus(maxAge: Duration, deadline: Duration) async -> ServerStatus? {
