@@ -25,15 +25,18 @@ enum Launch {
     }
 
     /// `--validate-config`: silent when all of it holds; else a line for each problem, as Patroni writes them.
-    static func validate(_ path: String?, ignoresListenPorts: Bool) async {
+    /// - Parameter prints: what was read, without secrets, when it holds.
+    static func validate(_ path: String?, ignoresListenPorts: Bool, prints: Bool) async {
         do throws(ConfigError) {
-            let config = try loader(path).load().config
+            let loader = loader(path)
+            let config = try loader.load().config
             let source = path ?? "environment"
             var problems = ConfigValidator.checkAddresses(config, source: source) + diskProblems(config, path)
             problems += await ConfigValidator.checkVersion(config, source: source)
             problems += await ConfigValidator.checkNetwork(
                 config, ignoresListenPorts: ignoresListenPorts, environment: environment, source: source)
             guard problems.isEmpty else { throw ConfigError(problems) }
+            if prints { print(try loader.shown(), terminator: "") }
         } catch {
             fail(error.problems.map(\.validatorLine))
         }

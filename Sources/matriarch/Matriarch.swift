@@ -23,6 +23,9 @@ struct Matriarch: AsyncParsableCommand {
     @Flag(name: .shortAndLong, help: "With --validate-config: ports that are in use are no problem.")
     var ignoreListenPort = false
 
+    @Flag(name: .shortAndLong, help: "With --validate-config: print what was read, without passwords, when it holds.")
+    var print = false
+
     @Flag(help: "Print a configuration to begin with, or write it to the file, and end.")
     var generateSampleConfig = false
 
@@ -41,21 +44,21 @@ struct Matriarch: AsyncParsableCommand {
             throw ValidationError(
                 "--validate-config, --generate-sample-config and --generate-config exclude each other")
         }
-        guard validateConfig || !ignoreListenPort else {
-            throw ValidationError("--ignore-listen-port goes with --validate-config")
+        guard validateConfig || !(ignoreListenPort || print) else {
+            throw ValidationError("--ignore-listen-port and --print go with --validate-config")
         }
         guard generateConfig || dsn == nil else { throw ValidationError("--dsn goes with --generate-config") }
     }
 
     func run() async throws {
         if version {
-            print("matriarch \(MatriarchVersion.own)")
+            Swift.print("matriarch \(MatriarchVersion.own)")
         } else if generateSampleConfig {
             Launch.deliver(Launch.sample(), to: configfile)
         } else if generateConfig {
             Launch.deliver(await Launch.generated(dsn), to: configfile)
         } else if validateConfig {
-            await Launch.validate(configfile, ignoresListenPorts: ignoreListenPort)
+            await Launch.validate(configfile, ignoresListenPorts: ignoreListenPort, prints: print)
         } else if agentProcess {
             try await AgentProcess.run(Launch.load(configfile, checksDisk: false), Launch.loader(configfile))
         } else {

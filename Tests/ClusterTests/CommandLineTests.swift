@@ -101,6 +101,10 @@ extension ClusterTests {
             let text = try await configuration(folder)
             let file = try folder.write("right.yml", text)
             #expect(try await run(["--validate-config", file], in: folder) == Output(code: 0, text: ""))
+            let printed = try await run(["--validate-config", "--print", file], in: folder)
+            #expect(printed.code == 0)
+            #expect(printed.text.contains("\n  data_dir: ") && printed.text.contains("password: '***'\n"))
+            #expect(!printed.text.contains(ClusterSettings().passwords.superuser), "\(printed.text)")
             let unreachable = text.replacing(
                 try await SharedZooKeeper.shared.server().host, with: "nobody.invalid:2181")
             try folder.write("right.yml", unreachable)
@@ -165,7 +169,7 @@ extension ClusterTests {
             (["--validate-config", "--generate-sample-config"], exclusion),
             (["--validate-config", "--generate-config"], exclusion),
             (["--generate-sample-config", "--generate-config"], exclusion),
-            (["-i", "file"], "--ignore-listen-port goes with --validate-config"),
+            (["-i", "file"], "--ignore-listen-port and --print go with --validate-config"),
             (["--dsn", "host=/tmp"], "--dsn goes with --generate-config"),
             (["--no-such-option"], "Unknown option '--no-such-option'"),
             (["one.yml", "two.yml"], "Unexpected argument 'two.yml'"),

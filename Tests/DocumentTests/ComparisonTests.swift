@@ -104,12 +104,12 @@ import ZooKeeper
 
     @Test(arguments: [
         ["--generate-config", "--validate-config"], ["--validate-config", "--generate-sample-config"],
-        ["--ignore-listen-port", "gold.yml"], ["gold.yml", "silver.yml"], ["--no-such-option"],
+        ["--ignore-listen-port", "gold.yml"], ["--print", "gold.yml"], ["gold.yml", "silver.yml"], ["--no-such-option"],
     ])
     func modesExcludeEachOther(arguments: [String]) throws {
         let error = #expect(throws: (any Error).self) { _ = try Matriarch.parse(arguments) }
         #expect(error.map { Matriarch.exitCode(for: $0) } == .validationFailure)
-        for alone in arguments where !["--ignore-listen-port", "--no-such-option"].contains(alone) {
+        for alone in arguments where !["--ignore-listen-port", "--print", "--no-such-option"].contains(alone) {
             _ = try Matriarch.parse([alone])
         }
         let help = #expect(throws: (any Error).self) { _ = try Matriarch.parse(["--help"]) }

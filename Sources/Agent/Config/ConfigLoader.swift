@@ -33,6 +33,20 @@ public struct ConfigLoader: Sendable {
         return Loaded(config: config, notices: findings.notices)
     }
 
+    /// What `load` reads, as YAML; `***` stands for every secret.
+    public func shown() throws(ConfigError) -> String {
+        let (document, _, _) = try ConfigSource(path: path, variables: variables).merged()
+        return YAMLWriter.text(Self.masked(.object(document), at: []))
+    }
+
+    private static func masked(_ value: JSONValue, at path: ConfigPath) -> JSONValue {
+        switch value {
+        case .object(let object): .object(JSONObject(object.map { ($0.key, masked($0.value, at: path + $0.key)) }))
+        case .array(let items): .array(items.enumerated().map { masked($0.element, at: path + $0.offset) })
+        default: path.isSecret ? "***" : value
+        }
+    }
+
     private static func homeOfUser() -> String {
         guard let entry = getpwuid(geteuid()), let home = entry.pointee.pw_dir else { return "/" }
         return String(cString: home)
