@@ -63,9 +63,9 @@ extension ClusterTests {
             }
         }
 
-        private func scene() async throws -> Scene {
+        private func scene(_ base: Support.ClusterSettings = .init()) async throws -> Scene {
             let server = try await ZooKeeperServer.standalone(tick: Self.tick)
-            var settings = ClusterSettings()
+            var settings = base
             settings.ttl = 20
             settings.loopWait = 2
             settings.retryTimeout = 5
@@ -116,6 +116,20 @@ extension ClusterTests {
                 try await scene.killPrimary("\(node.name) replaced, again")
             }
             try await finish(scene, "killed in every mix")
+        }
+
+        /// Each asks the others over TLS and shows its own certificate.
+        @Test func bothKindsMeetOverTLS() async throws {
+            let folder = try TemporaryFolder("mixed-tls")
+            defer { folder.remove() }
+            let scene = try await scene(try TLS.settings(folder).0)
+            let node = scene.cluster.nodes[0]
+            try await scene.moveAway(from: node)
+            _ = try await scene.replace(node, by: nil)
+            try await scene.killPrimary("over TLS")
+            try await scene.killPrimary("over TLS, again")
+            try await scene.moveAway(from: try await scene.whole("before a switchover over TLS").leader)
+            try await finish(scene, "mixed over TLS")
         }
 
         /// As Patroni's users change what runs beside PostgreSQL: pause, swap, resume. PostgreSQL does not notice.

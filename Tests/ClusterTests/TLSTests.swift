@@ -6,7 +6,7 @@ import Testing
 extension ClusterTests {
     /// A cluster whose members want certificates from everybody.
     @Suite(.serialized, .timeLimit(.minutes(5))) struct TLS {
-        private static func settings(_ folder: TemporaryFolder) throws -> (ClusterSettings, Certificates) {
+        static func settings(_ folder: TemporaryFolder) throws -> (ClusterSettings, Certificates) {
             let authority = try Certificates("cluster", in: folder)
             let (server, client) = (try authority.issue("server"), try authority.issue("client", password: nil))
             var settings = ClusterSettings()

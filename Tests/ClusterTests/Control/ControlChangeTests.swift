@@ -129,6 +129,45 @@ extension ClusterTests.Control {
                 action == "switchover" ? "Successfully switched over to" : "Successfully failed over to"))
     }
 
+    @Test func membersAreWorkedOn() async throws {
+        let (cluster, roles) = try await SharedCluster.whole()
+        let both = try await BothTools(cluster)
+        let replica = roles.replicas[0]
+        let inOneHour = ISO8601DateFormatter().string(from: Date(timeIntervalSinceNow: 3_600))
+        let (scope, name) = (cluster.scope, replica.name)
+        let works = [
+            [["pause", "--wait"], ["resume", "--wait"]],
+            [["restart", "--force", scope, name]],
+            [
+                ["restart", "--force", "--scheduled", inOneHour, scope, name],
+                ["flush", "--force", scope, name, "restart"],
+            ],
+            [["reinit", "--force", "--wait", scope, name]],
+        ]
+        for work in works {
+            var said: [[Substring]] = []
+            for tool in [both.theirs, both.ours] {
+                var lines: [Substring] = []
+                let before = replica.postmaster
+                for command in work {
+                    let output = try await both.run(tool, command)
+                    #expect(output.code == 0 && output.error.isEmpty, "\(command): \(output)")
+                    #expect(output.out.contains("uccess") || command[0] == "reinit", "\(command): \(output)")
+                    lines += withoutTable(output.out)
+                }
+                said.append(lines)
+                try await cluster.whole("after \(work)")
+                #expect((replica.postmaster != before) == (work.count == 1), "\(work)")
+            }
+            #expect(said[0] == said[1], "\(work)")
+        }
+    }
+
+    /// The positions in it move.
+    private func withoutTable(_ text: String) -> [Substring] {
+        text.split(separator: "\n").filter { !$0.hasPrefix("+") && !$0.hasPrefix("|") }
+    }
+
     /// What the leader refuses, it answers for: nobody goes around it.
     @Test func aWrongPasswordIsRefused() async throws {
         let (cluster, before) = try await SharedCluster.whole()
