@@ -116,7 +116,8 @@ extension ClusterTests {
         func aRecoveryOutlivesItsAgent() async throws {
             try await withBackup { source, backup, archive in
                 let go = source.folder.path("go")
-                let fetch = "sh -c 'touch \(archive)/asked; until [ -e \(go) ]; do sleep 0.1; done; cp \(archive)/%f %p'"
+                let wait = "touch \(archive)/asked; until [ -e \(go) ]; do sleep 0.1; done"
+                let fetch = "sh -c '\(wait); cp \(archive)/%f %p'"
                 let settings = settings(
                     ["member-a"], backup,
                     recovery: [
