@@ -119,8 +119,10 @@ actor AgentLoop {
         manager?.tell(.status(decision.reason))
         runner.begin(decision)
         if decision.effects.isEmpty { runner.configure() }
+        // At the end the session closes, or what was published last stays.
+        guard !decision.ends else { return nil }
         await publisher.publish(view, decision, tree: latest.tree, treeIsKnown: treeIsKnown)
-        return decision.ends ? nil : decision.recheckAfter
+        return decision.recheckAfter
     }
 
     private func view(
