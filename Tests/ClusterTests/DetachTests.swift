@@ -67,20 +67,23 @@ extension ClusterTests {
             try await scene.endUnchanged(after, "a leader given back in pause")
         }
 
-        /// Nobody else can lead meanwhile; back again it leads as it is, and is fenced like any other.
-        @Test func anOnlyMemberIsGivenBack() async throws {
+        /// What was given back in a pause is there when the agent returns after it: it leads as it is, and is fenced like
+        /// any other.
+        @Test func aPrimaryIsTakenBackAfterThePause() async throws {
             var settings = ClusterSettings()
             settings.members = ["alone"]
             try await TestCluster.with(settings) { cluster in
                 try cluster.start()
                 let before = try await cluster.whole("from an empty folder", within: AgentCommand.deadline(40))
                 let scene = try await Scenario(cluster, before)
+                _ = try await patronictl(cluster, "pause", "--wait")
                 try await expectGivenBack(cluster, scene.leader)
+                _ = try await patronictl(cluster, "resume")
                 try await Task.sleep(for: .seconds(8))
                 try await scene.writer.progress()
                 try scene.leader.start()
                 let after = try await cluster.whole("with its agent again", within: AgentCommand.deadline())
-                try await scene.endUnchanged(after, "an only member given back and taken back")
+                try await scene.endUnchanged(after, "given back in a pause and taken back after it")
                 let agent = try #require(scene.leader.agent)
                 ProcessTable.signal(SIGSTOP, agent)
                 defer { ProcessTable.signal(SIGCONT, agent) }

@@ -24,11 +24,18 @@ struct PauseRuleTests {
         scene.view.policy.paused = false
         #expect(scene.decision.effects == [.pauseKeeper(false)])
         // ZooKeeper was away in the pause: its proofs begin anew.
-        scene.view.lease?.provenUntil = Scene.now - .seconds(2)
-        #expect(scene.decision.effects.isEmpty)
-        scene.view.store?.leader = nil
-        #expect(scene.decision.effects == [.fence])
-        scene.lead()
+        var late = scene
+        late.view.lease?.provenUntil = Scene.now - .seconds(2)
+        #expect(late.decision.effects.isEmpty)
+        late.memory.pauseOverSince = Scene.now - .seconds(6)
+        #expect(late.decision.effects == [.stepDown], "no proof comes")
+        late.memory.pauseOverSince = Scene.now - .seconds(1)
+        late.view.store = nil
+        late.view.coordination = .uncertain
+        #expect(late.decision.effects == [.stepDown], "ZooKeeper is away, and the pause is over")
+        late = scene
+        late.view.store?.leader = nil
+        #expect(late.decision.effects == [.fence])
         // Its deadline has passed meanwhile, or is another lock's: armed first.
         scene.view.local.armedZxid = 7
         #expect(scene.decision.rule == "leader.arm")

@@ -3,8 +3,8 @@ import NIOHTTP1
 import NIOSSL
 
 /// When a connection ends: after the answer to a request of HTTP/1.0 or with `Connection: close` in any case, after an
-/// answer that says so, when a client takes too long, and when it gives way to another. Stands right behind the decoder, where the version of a
-/// request can still be seen; what comes after closes neither.
+/// answer that says so, when a client takes too long, and when it gives way to another. Stands right behind the decoder,
+/// where the version of a request can still be seen; what comes after closes neither.
 final class ConnectionRules: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart

@@ -14,9 +14,13 @@ extension EffectHandlers {
         if !paused { lock.guardian.setPaused(false) }
     }
 
-    /// From here on nothing stops PostgreSQL when the lease ends.
+    /// From here on nothing stops PostgreSQL, neither the lease's end nor a lock that is lost.
     func detach() async throws(EffectFailure) {
-        do { try await server.keeper.client().setMode(.detached) } catch { throw EffectFailure("\(error)") }
+        lock.guardian.setPaused(true)
+        do { try await server.keeper.client().setMode(.detached) } catch {
+            lock.guardian.setPaused(latest.local?.keeperPaused == true)
+            throw EffectFailure("\(error)")
+        }
     }
 
     /// A planned stop that is followed by a start here: the checkpoint is written while clients go on.

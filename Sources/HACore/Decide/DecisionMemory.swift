@@ -28,6 +28,8 @@ public struct DecisionMemory: Hashable, Sendable {
     }
 
     public var bootstrap: BootstrapPhase?
+    /// Since when the pause is over while the keeper does not enforce its deadline yet.
+    public var pauseOverSince: Instant?
     /// When initdb, or the command in its place, was done.
     public var createdAt: Instant?
     /// Since when the tree was read without a leader, and the version of `epoch` it was read with.
@@ -94,6 +96,11 @@ public struct DecisionMemory: Hashable, Sendable {
             case .crashed(let at) = view.local.ending, let createdAt, at >= createdAt, !view.local.wasFenced
         {
             bootstrap = .failed
+        }
+        if !view.local.keeperPaused {
+            pauseOverSince = nil
+        } else if view.store != nil {
+            pauseOverSince = view.policy.paused ? nil : pauseOverSince ?? view.now
         }
         unkeptSince = view.local.isUnkept ? unkeptSince ?? view.now : nil
         if view.local.sql?.streaming == true || !view.local.isRunning { kicks = 0 }

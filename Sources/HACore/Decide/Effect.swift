@@ -39,8 +39,8 @@ public enum Effect: Hashable, Sendable {
     case pauseKeeper(Bool)
     /// Have the keeper watch PostgreSQL no more, and leave it running.
     case detach
-    /// Have the keeper watch a postmaster that it did not start, or that was given back; a primary is armed in the same step with the session's
-    /// proved lease, if there is one.
+    /// Have the keeper watch a postmaster that it did not start, or that was given back; a primary is armed in the same
+    /// step with the session's proved lease, if there is one.
     case takeOver(as: StartRole)
     case start(as: StartRole, term: Term?)
     case stop

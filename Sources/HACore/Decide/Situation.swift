@@ -88,8 +88,8 @@ struct Situation {
         return max(.milliseconds(25), min(.seconds(1), elapsed / 8))
     }
 
-    /// The cluster is paused; a member that cannot read the tree goes on as its keeper was told.
-    var isPaused: Bool { store == nil ? local.keeperPaused : policy.paused }
+    /// The cluster is paused; a member that cannot read the tree goes on as its keeper was told, unless it has seen the end.
+    var isPaused: Bool { store == nil ? local.keeperPaused && memory.pauseOverSince == nil : policy.paused }
 
     /// What an operator began has not come to its end.
     var isOwed: Bool { memory.owed || memory.designated || memory.bootstrap != nil || isDesignated }

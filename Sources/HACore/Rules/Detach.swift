@@ -24,8 +24,8 @@ extension Situation {
         guard local.isRunning else { return "PostgreSQL is not running" }
         guard !local.stopRequested else { return "PostgreSQL is being stopped" }
         if let retry = memory.retries["detach"], retry.notBefore > since { return retry.reason }
+        // Also who is alone: a member whose agent is down is not in the tree, and leads when that is back.
         guard view.leadership != nil || local.mayBeWritable, !isPaused else { return nil }
-        let isAlone = store?.members.keys.allSatisfy { $0.isSame(as: view.me) }
-        return isAlone == true ? nil : "I am the leader: switch over, or pause the cluster, first"
+        return "I am the leader: switch over, or pause the cluster, first"
     }
 }

@@ -37,8 +37,8 @@ let fencingRules: [Rule] = [
         urgent: true
     ) { s in
         guard s.local.mayBeWritable, s.local.isRunning, !s.memory.steppingDown else { return nil }
-        // A pause that is over lasts on here until the lock that is seen to be ours is proved (pause.end).
-        if s.local.keeperPaused, s.leadership != nil { return nil }
+        // After a pause the lock that is seen to be ours is proved anew, if ZooKeeper was away (pause.end).
+        if s.leadership != nil, let since = s.memory.pauseOverSince, s.view.now - since < s.proofPatience { return nil }
         guard s.leaseLeft <= s.earlyStop else { return nil }
         return Conclusion(
             "demoted self because DCS is not accessible and I was a leader", .stepDown, steppingDown: true)
@@ -46,6 +46,9 @@ let fencingRules: [Rule] = [
 ]
 
 extension Situation {
+    /// For the first proof after a pause. Nobody else gets the lock before the session ends.
+    fileprivate var proofPatience: Duration { (view.lease?.terms.timeout ?? .zero) / 2 }
+
     /// The keeper can stop it: what nobody watches has to be taken over first.
     fileprivate var isFenceable: Bool { local.mayBeWritable && !local.isUnkept }
 }
