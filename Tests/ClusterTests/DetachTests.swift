@@ -78,7 +78,8 @@ extension ClusterTests {
                 let scene = try await Scenario(cluster, before)
                 _ = try await patronictl(cluster, "pause", "--wait")
                 try await expectGivenBack(cluster, scene.leader)
-                _ = try await patronictl(cluster, "resume")
+                // Nobody is there whom `resume` could ask.
+                _ = try await patronictl(cluster, "edit-config", "--force", "-q", "-s", "pause=null")
                 try await Task.sleep(for: .seconds(8))
                 try await scene.writer.progress()
                 try scene.leader.start()

@@ -129,6 +129,52 @@ extension ClusterTests.Control {
                 action == "switchover" ? "Successfully switched over to" : "Successfully failed over to"))
     }
 
+    /// At its time, and taken back before it.
+    @Test func aSwitchoverForLater() async throws {
+        let cluster = try await SharedCluster.whole().0
+        let both = try await BothTools(cluster)
+        let format = ISO8601DateFormatter()
+        func schedule(_ tool: CommandLineTool, in seconds: TimeInterval) async throws -> (String, target: String) {
+            _ = try await settled(cluster)
+            let sync = try await ClusterTree.with(cluster) { try await $0.object("sync") }
+            let target = try #require(sync["sync_standby"]?.asString)
+            let moment = format.string(from: Date(timeIntervalSinceNow: seconds))
+            let output = try await both.run(
+                tool, ["switchover", "--force", "--candidate", target, "--scheduled", moment])
+            #expect(
+                output.code == 0 && output.error.isEmpty && output.out.contains("Switchover scheduled"), "\(output)")
+            return (output.out, target)
+        }
+        for tool in [both.theirs, both.ours] {
+            _ = try await schedule(tool, in: 3_600)
+            #expect(try await both.run(tool, ["list"]).out.contains("Switchover scheduled at: "))
+            let flushed = try await both.run(tool, ["flush", cluster.scope, "switchover", "--force"])
+            #expect(flushed.code == 0 && flushed.out.contains("Success: "), "\(flushed)")
+            let (_, target) = try await schedule(tool, in: 3)
+            try await cluster.whole("led by \(target)") { $0.leader.name == target }
+        }
+    }
+
+    /// What ZooKeeper knows of a cluster that is not wanted any more.
+    @Test func aStoppedClusterIsRemoved() async throws {
+        for isOurs in [false, true] {
+            var settings = Support.ClusterSettings()
+            settings.members = ["alone"]
+            try await TestCluster.with(settings) { cluster in
+                try cluster.start()
+                try await cluster.whole("from an empty folder", within: AgentCommand.deadline(40))
+                try await cluster.nodes[0].stop()
+                let both = try await BothTools(cluster)
+                let output = try await both.run(
+                    isOurs ? both.ours : both.theirs, ["remove", cluster.scope],
+                    input: "\(cluster.scope)\nYes I am aware\n")
+                #expect(output.code == 0, "\(output)")
+                let left = try await ClusterTree.with(cluster) { try await $0.text("initialize") }
+                #expect(left == nil)
+            }
+        }
+    }
+
     @Test func membersAreWorkedOn() async throws {
         let (cluster, roles) = try await SharedCluster.whole()
         let both = try await BothTools(cluster)
