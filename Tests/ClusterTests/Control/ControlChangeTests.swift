@@ -111,10 +111,7 @@ extension ClusterTests.Control {
         for tool in [both.theirs, both.ours] {
             // On a busy machine the candidate may be late with the last WAL: then the leader takes the request back.
             let (output, target) = try await eventually("a \(action)", within: AgentCommand.deadline(60)) {
-                _ = try await settled(cluster)
-                // In synchronous mode a switchover goes to a synchronous standby only.
-                let sync = try await ClusterTree.with(cluster) { try await $0.object("sync") }
-                let target = try #require(sync["sync_standby"]?.asString)
+                let target = try await candidate(cluster)
                 let output = try await both.run(tool, [action, "--candidate", target, "--force"])
                 return output.out.contains(success) ? (output, target) : nil
             }
@@ -135,9 +132,7 @@ extension ClusterTests.Control {
         let both = try await BothTools(cluster)
         let format = ISO8601DateFormatter()
         func schedule(_ tool: CommandLineTool, in seconds: TimeInterval) async throws -> (String, target: String) {
-            _ = try await settled(cluster)
-            let sync = try await ClusterTree.with(cluster) { try await $0.object("sync") }
-            let target = try #require(sync["sync_standby"]?.asString)
+            let target = try await candidate(cluster)
             let moment = format.string(from: Date(timeIntervalSinceNow: seconds))
             let output = try await both.run(
                 tool, ["switchover", "--force", "--candidate", target, "--scheduled", moment])
@@ -240,6 +235,13 @@ extension ClusterTests.Control {
             return sync["leader"]?.asString == roles.leader.name && sync["sync_standby"]?.asString != nil
         }
         return roles
+    }
+
+    /// In synchronous mode a switchover goes to a synchronous standby only.
+    private func candidate(_ cluster: TestCluster) async throws -> String {
+        _ = try await settled(cluster)
+        let sync = try await ClusterTree.with(cluster) { try await $0.object("sync") }
+        return try #require(sync["sync_standby"]?.asString)
     }
 
     private func configuration(_ both: BothTools) async throws -> JSONObject {
