@@ -30,14 +30,32 @@ struct PlannedRuleTests {
         scene.answer(["n2": Scene.standby(2000), "n3": Scene.primary])
         #expect(scene.decision.effects == [.stopPlanned(Term(400))])
         #expect(scene.decision.memory.handOver?.term == Term(400))
-        scene.answer(["n3": Scene.primary])
+        scene.answer(["n2": Scene.standby(10), "n3": Scene.primary])
+        scene.view.local.sql?.written = LSN(1 << 40)
         #expect(scene.decision.effects == [.clearRequest(version: 7, Term(400))])
+    }
+
+    @Test("Who misses one question is asked again for a while, before the stop and after it", arguments: [false, true])
+    func busy(isNamed: Bool) {
+        var scene = requested(candidate: isNamed ? "n2" : nil)
+        scene.answer(["n3": Scene.primary])
+        #expect(scene.decision.effects == [.askPeers])
+        scene.memory = scene.decision.memory
+        scene.view.now = Scene.now + .seconds(4)
+        scene.answer(["n3": Scene.primary], askedAt: scene.view.now)
+        #expect(scene.decision.effects == [.clearRequest(version: 7, Term(400))])
+
+        scene = shutDown(running: false)
+        scene.memory = scene.decision.memory
+        scene.answer([:])
+        #expect(scene.decision.rule == "planned.release" && !scene.decision.effects.contains(.release(Term(400))))
+        #expect(!scene.decision.effects.contains(.clearRequest(version: 7, Term(400))))
     }
 
     @Test("Only the candidate that is named counts")
     func namedCandidate() {
         var scene = requested(candidate: "n3")
-        scene.answer(["n2": Scene.standby(2000)])
+        scene.answer(["n2": Scene.standby(2000), "n3": Scene.primary])
         #expect(scene.decision.effects == [.clearRequest(version: 7, Term(400))])
         scene.answer(["n2": Scene.standby(2000), "n3": Scene.standby(2000)])
         #expect(scene.decision.effects == [.stopPlanned(Term(400))])

@@ -69,6 +69,7 @@ struct LeaderChange: Sendable {
     private func outcome(_ request: LeaderRequest, before: MemberID?, patience: Int) async -> Answer {
         let until = Instant.current + .seconds(patience)
         var isWritten = false
+        var isOver = false
         while Instant.current < until, !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(100), clock: .continuous)
             guard let tree = try? await trees.read() else { continue }
@@ -77,7 +78,9 @@ struct LeaderChange: Sendable {
             }
             if !tree.failover.isEmpty { isWritten = true }
             guard tree.failover.isEmpty, isWritten || tree.view.leader?.member == before else { continue }
-            if tree.view.leader != nil { return .text(503, "\(request.action.title) failed") }
+            // A read of the tree has its `leader` from before its `failover`: the next one tells who leads without request.
+            defer { isOver = true }
+            if isOver, tree.view.leader != nil { return .text(503, "\(request.action.title) failed") }
         }
         return .text(503, "\(request.action.title) status unknown")
     }

@@ -67,6 +67,9 @@ public struct DecisionMemory: Hashable, Sendable {
     public var clearing = false
     /// PostgreSQL was stopped by an operator's order: also in pause it is started again.
     public var owed = false
+    /// When the operator's request of this version was first seen in the tree.
+    public var requestVersion: Int64?
+    public var requestedAt: Instant?
     /// An operator's request made this member take the lock: also in pause it is promoted.
     public var designated = false
     /// When data were last replaced by an operator's order, or could not be.
@@ -119,6 +122,10 @@ public struct DecisionMemory: Hashable, Sendable {
         if view.local.sql?.written == nil { synchronousSince = nil }
         if view.leaving { leavingSince = leavingSince ?? view.now }
         guard let store = view.store else { return }
+        if store.request?.version != requestVersion {
+            requestVersion = store.request?.version
+            requestedAt = view.now
+        }
         highestEpochVersion = max(
             highestEpochVersion, store.epoch?.version ?? 0, view.leadership?.epochVersion ?? 0)
         // What a lost reply did not say: ours has become the cluster, and others may have led it since.

@@ -42,7 +42,7 @@ let plannedRules: [Rule] = [
         }
         // A walsender that ended in order has shipped everything: a member that lacks it now does not get it any more.
         if let endedAt = handOver.endedAt, let round,
-            round.askedAt - endedAt > Situation.shipping || s.heir(in: round) == nil
+            round.askedAt - endedAt > Situation.shipping || (s.heir(in: round) == nil && !s.mayBeBusy(in: round))
         {
             guard !s.view.leaving else {
                 return Conclusion(
@@ -95,6 +95,12 @@ let requestRules: [Rule] = [
         let word = request.leader == nil ? "manual failover" : "switchover"
         let floor = LSN(own.rawValue - min(own.rawValue, s.policy.maximumLagOnFailover))
         guard let heir = s.heir(in: round, atLeast: floor) else {
+            let dueSince = [s.memory.requestedAt, request.dueAt].compactMap { $0 }.max() ?? s.view.now
+            if s.mayBeBusy(in: round), s.view.now - dueSince < Situation.shippingPatience {
+                return Conclusion(
+                    "asking again who could take over: not everybody answered", .askPeers,
+                    recheckAfter: .milliseconds(200))
+            }
             return s.takenBack("no good candidates have been found", leadership)
         }
         return Conclusion(
@@ -133,6 +139,12 @@ extension Situation {
                 && !answer.disabled
                 && answer.position >= position && !isOutdated(answer)
         }.keys.min()
+    }
+
+    /// Somebody who could be the heir did not answer: who is only busy misses the short deadline of one question.
+    func mayBeBusy(in round: PeerRound) -> Bool {
+        let wanted = dueRequest?.candidate
+        return round.asked.contains { (wanted == nil || $0 == wanted) && mayLead($0) && round.answers[$0] == nil }
     }
 
     func takenBack(_ why: String, _ leadership: Leadership) -> Conclusion? {
