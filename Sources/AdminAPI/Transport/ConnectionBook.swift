@@ -38,6 +38,11 @@ final class ConnectionBook: Sendable {
         entries.withLockedValue { $0[connection]?.waitsSince = isServed ? nil : .now() }
     }
 
+    /// It has had its last answer: the first to give way, since its client may take the end of it for room.
+    func noteEnd(_ connection: ObjectIdentifier) {
+        entries.withLockedValue { $0[connection]?.waitsSince = .uptimeNanoseconds(0) }
+    }
+
     func remove(_ connection: ObjectIdentifier) {
         entries.withLockedValue { $0[connection] = nil }
     }

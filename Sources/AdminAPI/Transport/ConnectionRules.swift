@@ -141,6 +141,7 @@ final class ConnectionRules: ChannelDuplexHandler {
             enter(.linger, context)
             context.close(mode: .output, promise: nil)
         } else {
+            book.noteEnd(ObjectIdentifier(self))
             context.close(promise: nil)
         }
     }
