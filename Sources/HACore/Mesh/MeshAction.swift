@@ -1,0 +1,83 @@
+/// What the edge is asked to do for the mesh. Each is idempotent, or guarded by what the decision read, and is dropped
+/// when its term has passed.
+public enum MeshAction: Hashable, Sendable {
+    /// Replace the service file: the way to each peer.
+    case route([String: MeshRoute])
+    /// Write the record into the tree, guarded by the lock.
+    case publish(MeshRecord)
+    /// Let clients write.
+    case openClients
+    /// Move the own WAL past this position.
+    case burn(past: LSN)
+    /// One statement, or a few that belong together, in one database.
+    case run(database: String, MeshStatement)
+}
+
+/// What is done in a database of a node; all of it by Spock's functions, or by PostgreSQL's for slots and origins.
+public enum MeshStatement: Hashable, Sendable {
+    case createExtension
+    case createNode(name: String, dsn: String, location: String?, country: String?, info: String?)
+    case createSet(String, MeshDatabase.ReplicationSet)
+    case alterSet(String, MeshDatabase.ReplicationSet)
+    case addTable(set: String, table: MeshDatabase.Table)
+    case subscribe(
+        name: String, dsn: String, sets: [String], structure: Bool, data: Bool, forwardOrigins: [String])
+    case enable(subscription: String)
+    /// Disable and enable, as two statements: the worker ends, and another connects at once (design/zones.md 5).
+    case kick(subscription: String)
+    case dropSubscription(String)
+    /// With its interfaces; for a node without subscriptions.
+    case dropNode(String)
+    /// Set the progress of an origin, which may go back; no worker runs.
+    case setOrigin(String, LSN)
+    case copySlot(from: String, to: String)
+    case advanceSlot(String, LSN)
+    /// Ends the walsender first, when there is one.
+    case dropSlot(String)
+}
+
+/// Why something of the mesh is not as it should be; for people.
+public struct MeshProblem: Hashable, Sendable, CustomStringConvertible {
+    /// Nil: of the whole cluster.
+    public var link: MeshLink?
+    public var text: String
+
+    public init(_ link: MeshLink? = nil, _ text: String) {
+        self.link = link
+        self.text = text
+    }
+
+    public var description: String { (link.map { "\($0.database), \($0.peer): " } ?? "") + text }
+}
+
+/// The outcome of looking at the mesh once.
+public struct MeshDecision: Hashable, Sendable {
+    /// In order; the first failure ends the list.
+    public var actions: [MeshAction] = []
+    /// A sentence for the operator.
+    public var reason: String
+    public var problems: [MeshProblem] = []
+    public var memory: MeshMemory
+    /// Look again after this time at the latest.
+    public var recheckAfter: Duration
+
+    public init(reason: String, memory: MeshMemory, recheckAfter: Duration) {
+        self.reason = reason
+        self.memory = memory
+        self.recheckAfter = recheckAfter
+    }
+}
+
+/// What decisions about the mesh remember from one look to the next; a new leader begins without.
+public struct MeshMemory: Hashable, Sendable {
+    /// Since when the present fork is gated.
+    public var gatedSince: Instant?
+    public var gatedTerm: Term?
+    /// When the record was last written for numbers alone.
+    public var publishedAt: Instant?
+    public var kickedAt: [MeshLink: Instant] = [:]
+    /// What a standby has to have before the peer's hold slot may move.
+    public var pendingSafe: [MeshLink: MeshLinkRecord.Safe] = [:]
+
+    public init() {}
+}
