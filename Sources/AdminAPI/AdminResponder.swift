@@ -193,7 +193,7 @@ extension HealthView {
     fileprivate init(_ board: StatusBoard, server: ServerStatus?, startedAt: Instant) {
         let now = Instant.current
         self.init(
-            status: board.status, server: server, holdsLock: board.holdsProvedLock(at: now), now: now,
-            startedAt: startedAt)
+            status: board.status, server: server, holdsLock: board.holdsProvedLock(at: now),
+            letsClientsWrite: board.mesh.letsClientsWrite, now: now, startedAt: startedAt)
     }
 }

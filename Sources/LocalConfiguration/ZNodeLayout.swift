@@ -1,7 +1,7 @@
 public import HACore
 public import ZooKeeper
 
-/// Every path of a cluster's tree (contract/patroni.md 1.2), and the two of our own: `epoch` and `lease/NAME`.
+/// Every path of a cluster's tree (contract/patroni.md 1.2), and those of our own.
 public struct ZNodeLayout: Hashable, Sendable {
     public let base: ZNodePath
     public let members, leader, initialize, config, status, sync, failover, history: ZNodePath
@@ -15,6 +15,8 @@ public struct ZNodeLayout: Hashable, Sendable {
     public let bootstrap: ZNodePath
     /// Parent of the candidates' own lease znodes (lock.md 2.5).
     public let leases: ZNodePath
+    /// What the cluster says to its peers of a mesh, and what operators asked it for (design/zones.md 2).
+    public let mesh, meshIntents: ZNodePath
 
     /// - Throws: `ZooKeeperError` `.invalidPath` when namespace or scope do not make a valid path.
     public init(namespace: String, scope: String) throws(ZooKeeperError) {
@@ -33,6 +35,8 @@ public struct ZNodeLayout: Hashable, Sendable {
         timeline = try base.child("timeline")
         bootstrap = try base.child("bootstrap")
         leases = try base.child("lease")
+        mesh = try base.child("spock")
+        meshIntents = try base.child("spock_intents")
     }
 
     /// - Throws: `.invalidPath` when the name is no path component.

@@ -11,14 +11,20 @@ struct HealthView: Sendable {
     var server: ServerStatus?
     /// The lock is ours and proved by acknowledged writes.
     var holdsLock: Bool
+    /// The mesh lets clients write; true without one (design/zones.md 1).
+    var letsClientsWrite: Bool
     var now: Instant
     /// When this API began to serve: stands in for the loop's first look.
     var startedAt: Instant
 
-    init(status: AgentStatus?, server: ServerStatus?, holdsLock: Bool, now: Instant, startedAt: Instant) {
+    init(
+        status: AgentStatus?, server: ServerStatus?, holdsLock: Bool, letsClientsWrite: Bool = true, now: Instant,
+        startedAt: Instant
+    ) {
         self.status = status
         self.server = server.flatMap { Self.isOfPresentServer($0, status?.local) ? $0 : nil }
         self.holdsLock = holdsLock
+        self.letsClientsWrite = letsClientsWrite
         self.now = now
         self.startedAt = startedAt
     }
@@ -49,13 +55,13 @@ struct HealthView: Sendable {
         return status?.role ?? .unknown
     }
 
-    /// PostgreSQL is out of recovery and takes connections.
+    /// PostgreSQL is out of recovery, takes connections, and lets clients write.
     ///
     /// A busy primary that misses the short deadline of this one question stays what it said last: only the end of its
     /// postmaster makes it anything else, and nobody else could serve in its place.
     var servesWrites: Bool {
         // On its way down it refuses new connections while it still answers on ours.
-        if status?.state == .stopping { return false }
+        if status?.state == .stopping || !letsClientsWrite { return false }
         if let server { return !server.sql.inRecovery }
         guard let local = status?.local, local.isRunning else { return false }
         return local.sql?.inRecovery == false

@@ -32,6 +32,8 @@ final class SessionOwner: Sendable {
     let guardian: LeaseGuard
     let wakeup: Wakeup
     let logger: Logger
+    /// Takes the events of znodes that only the mesh reads; nil: nothing else is read through this session.
+    private let watches: MeshWatches?
     /// Where the session is kept for the next process; nil for none.
     private let vault: SessionVault?
     /// Finds ZooKeeper's tickTime out; nil when the configuration names it.
@@ -42,7 +44,7 @@ final class SessionOwner: Sendable {
 
     init(
         configuration: ZooKeeperConfiguration, layout: ZNodeLayout, me: MemberID, guardian: LeaseGuard,
-        wakeup: Wakeup, vault: SessionVault? = nil, findTickTime: (@Sendable () async -> Duration?)? = nil,
+        wakeup: Wakeup, watches: MeshWatches? = nil, vault: SessionVault? = nil, findTickTime: (@Sendable () async -> Duration?)? = nil,
         logger: Logger, admit: @escaping @Sendable (_ record: [UInt8]) async -> Void
     ) {
         self.configuration = configuration
@@ -50,6 +52,7 @@ final class SessionOwner: Sendable {
         self.me = me
         self.guardian = guardian
         self.wakeup = wakeup
+        self.watches = watches
         self.vault = vault
         self.findTickTime = findTickTime
         self.logger = logger
@@ -206,6 +209,7 @@ final class SessionOwner: Sendable {
                 logger.error("ZooKeeper refused the authentication of zookeeper.auth_data")
                 return
             case .closed: return
+            case .node(_, let path) where watches?.take(path) == true: continue
             case .node(_, let path):
                 state.withLockedValue { $0.dirty = true }
                 wakeup.signal(urgent: path == layout.leader)
@@ -278,6 +282,7 @@ final class SessionOwner: Sendable {
                 guard isPresent else { return }
                 guardian.use(session, candidateNode: lease)
                 wakeup.signal(urgent: true)
+                watches?.wakeup.signal(urgent: true)
                 return
             } catch {
                 logger.warning("cannot prepare the tree below \(layout.base): \(error)")

@@ -54,6 +54,8 @@ public final class StatusBoard: Sendable {
     private let servesWrites: @Sendable (Instant) -> Bool
     private let readLogBacklog: @Sendable () -> (waiting: Int, lost: Int)
     private let readVitals: @Sendable () -> Vitals
+    /// What is known of the mesh.
+    public let mesh: MeshBoard
 
     /// - Parameters:
     ///   - server: asks the local PostgreSQL, single flight; nil when it does not answer in time or does not run.
@@ -66,13 +68,14 @@ public final class StatusBoard: Sendable {
         read: @escaping @Sendable () async throws -> TreeSnapshot,
         servesWrites: @escaping @Sendable (Instant) -> Bool,
         logBacklog: @escaping @Sendable () -> (waiting: Int, lost: Int),
-        vitals: @escaping @Sendable () -> Vitals
+        vitals: @escaping @Sendable () -> Vitals, mesh: MeshBoard = MeshBoard()
     ) {
         self.server = server
         self.read = read
         self.servesWrites = servesWrites
         readLogBacklog = logBacklog
         readVitals = vitals
+        self.mesh = mesh
     }
 
     /// Nil until the loop has looked once.

@@ -1,0 +1,272 @@
+import AdminModel
+import HACore
+import LibPQ
+import LocalConfiguration
+import Logging
+import PostgresControl
+import ZooKeeper
+
+/// Looks at the mesh, decides, acts: beside the cluster's own loop, which never waits for it or for a peer.
+///
+/// On the leader it brings the mesh to what is wanted; on a standby it keeps the ways to the peers shut.
+actor MeshLoop {
+    private let me: MemberID
+    private let scope: String
+    private let settings: ClusterSettings
+    private let sessions: SessionOwner
+    private let guardian: LeaseGuard
+    private let lock: LockEffects
+    private let keeper: KeeperLink
+    private let server: LocalServer
+    private let latest: Latest
+    private let gates: MeshGates
+    private let reader: MeshReader
+    private let sql: MeshSQL
+    private let board: MeshBoard
+    private let wakeup: Wakeup
+    /// Makes the cluster's loop give PostgreSQL its changed configuration.
+    private let reconfigure: @Sendable () -> Void
+    private let logger: Logger
+
+    private var memory = MeshMemory()
+    private var memoryTerm: Term?
+    private var lastActions: [MeshAction] = []
+    private var lastProblems: [MeshProblem] = []
+    private var lastReason = ""
+    private var complaint = ""
+
+    init(
+        me: MemberID, scope: String, settings: ClusterSettings, sessions: SessionOwner, guardian: LeaseGuard,
+        lock: LockEffects, keeper: KeeperLink, server: LocalServer, latest: Latest, gates: MeshGates,
+        reader: MeshReader, sql: MeshSQL, board: MeshBoard, wakeup: Wakeup,
+        reconfigure: @escaping @Sendable () -> Void, logger: Logger
+    ) {
+        self.me = me
+        self.scope = scope
+        self.settings = settings
+        self.sessions = sessions
+        self.guardian = guardian
+        self.lock = lock
+        self.keeper = keeper
+        self.server = server
+        self.latest = latest
+        self.gates = gates
+        self.reader = reader
+        self.sql = sql
+        self.board = board
+        self.wakeup = wakeup
+        self.reconfigure = reconfigure
+        self.logger = logger
+    }
+
+    func run() async {
+        while !Task.isCancelled {
+            let pause = await look()
+            await wakeup.wait(atMost: pause)
+        }
+        await sql.close()
+    }
+
+    /// Why a look came to no end; the next one begins anew.
+    private struct Interrupted: Error, CustomStringConvertible {
+        let description: String
+        init(_ description: String) { self.description = description }
+    }
+
+    private func look() async -> Duration {
+        guard let mesh = settings.mesh else {
+            board.post(nil)
+            return .seconds(10)
+        }
+        do {
+            guard let session = sessions.session, sessions.coordination == .connected else {
+                throw Interrupted("not connected to ZooKeeper")
+            }
+            let tree = try await reader.read(mesh, session, deadline: .seconds(1))
+            let pause: Duration
+            if let leadership = guardian.leadership, let postmaster = primary {
+                pause = try await lead(mesh, tree, leadership, postmaster)
+            } else {
+                pause = try await stand(mesh, tree)
+            }
+            complaint = ""
+            return pause
+        } catch {
+            let text = "\(error)"
+            logger.log(level: text == complaint ? .debug : .warning, "the mesh cannot be looked at: \(text)")
+            complaint = text
+            return .milliseconds(500)
+        }
+    }
+
+    /// The pid of the local server, when it is a primary that answers.
+    private var primary: Int32? {
+        guard let local = latest.local, local.isRunning, !local.stopRequested, local.sql?.inRecovery == false else {
+            return nil
+        }
+        return keeper.lastStatus?.postmasterPID
+    }
+
+    // MARK: On a standby
+
+    private func stand(_ mesh: MeshSettings, _ tree: MeshReader.Tree) async throws -> Duration {
+        memoryTerm = nil
+        lastActions = []
+        // A primary whose lock is being proved again goes on as it is; what it is, its keeper enforces.
+        let mayBePrimary = latest.local.map { $0.mayBeWritable || $0.promoteRequested } ?? true
+        if !mayBePrimary {
+            try await gates.shutAll(tree.peers.map(\.record.node), mesh, local: server.meshAddress)
+        }
+        board.post(MeshStatus(settings: mesh, own: tree.own, peers: tree.peers, intents: tree.intents))
+        return settings.policy.loopWait
+    }
+
+    // MARK: On the leader
+
+    private func lead(
+        _ mesh: MeshSettings, _ tree: MeshReader.Tree, _ leadership: Leadership, _ postmaster: Int32
+    ) async throws -> Duration {
+        if memoryTerm != leadership.term {
+            memory = MeshMemory()
+            memoryTerm = leadership.term
+            lastActions = []
+        }
+        let view = try await view(mesh, tree, leadership, postmaster)
+        gates.saw(clientsAreShut: view.server.clientsAreShut)
+        let decision = decideMesh(view, memory)
+        memory = decision.memory
+        note(decision)
+        board.post(
+            MeshStatus(
+                settings: mesh, own: tree.own, peers: tree.peers, intents: tree.intents, view: view,
+                problems: decision.problems, reason: decision.reason))
+        var isDone = true
+        for action in decision.actions {
+            guard guardian.leadership?.term == leadership.term else {
+                throw Interrupted("the lock is not held any more")
+            }
+            do { try await carryOut(action, mesh, leadership, postmaster) } catch {
+                logger.warning("\(action.sentence): \(error)")
+                isDone = false
+                break
+            }
+        }
+        defer { lastActions = decision.actions }
+        // What does not come to an end by being done is not done again and again.
+        if !isDone { return .seconds(1) }
+        if decision.actions.isEmpty { return decision.recheckAfter }
+        return decision.actions == lastActions ? max(decision.recheckAfter, .milliseconds(500)) : .zero
+    }
+
+    private func view(
+        _ mesh: MeshSettings, _ tree: MeshReader.Tree, _ leadership: Leadership, _ postmaster: Int32
+    ) async throws -> MeshView {
+        guard let system = latest.local?.control?.systemIdentifier else {
+            throw Interrupted("the data directory is not known")
+        }
+        let found = try await sql.server(settings.postgres.database, postmaster: postmaster)
+        let isService = mesh.connection.mode == .service
+        let readsServices =
+            isService
+            ? await ServerFiles(dataDirectory: server.dataDirectory)
+                .hasServiceFile(gates.file(mesh), postmaster: postmaster) ?? false : false
+        let status = MeshView.Server(
+            systemIdentifier: system, timeline: found.timeline,
+            forkedAt: try await TimelineFiles(dataDirectory: server.dataDirectory).fork(of: found.timeline),
+            position: found.position, version: found.version, clientsAreShut: found.clientsAreShut,
+            readsServices: readsServices, standbys: found.standbys)
+        var view = MeshView(
+            now: Instant.now, scope: scope, settings: mesh, term: leadership.term, own: tree.own, peers: tree.peers,
+            intents: tree.intents, server: status, addresses: addresses, otherMembers: otherMembers.count,
+            routes: await gates.read(mesh))
+        for database in mesh.databases {
+            do {
+                view.databases[database] = try await sql.look(database, mesh, postmaster: postmaster)
+            } catch let error as PostgresError {
+                view.obstacles[database] = error.description
+            }
+        }
+        return view
+    }
+
+    private var otherMembers: [(name: MemberID, record: MemberRecord)] {
+        (latest.tree?.members ?? []).filter { $0.name != me }
+    }
+
+    private var addresses: [MeshRecord.Address] {
+        let postgres = settings.local.postgresql
+        let own = ConnectionURL("postgres://\(postgres.connectAddress ?? postgres.listen)")
+        return ([own] + otherMembers.map { $0.record.connURL.flatMap { ConnectionURL($0) } }).compactMap { $0 }
+            .map { MeshRecord.Address(host: $0.host, port: $0.port) }
+    }
+
+    private func carryOut(
+        _ action: MeshAction, _ mesh: MeshSettings, _ leadership: Leadership, _ postmaster: Int32
+    ) async throws {
+        switch action {
+        case .route(let routes):
+            guard mesh.connection.mode == .service else { return }
+            try await gates.write(routes, mesh, local: server.meshAddress)
+        case .publish(let record):
+            try await lock.write(lock.layout.mesh, record.json.znode, as: leadership.term)
+        case .openClients:
+            guard gates.openClients() else { return }
+            logger.notice("clients may write: the gate after the promotion is open")
+            reconfigure()
+        case .burn(let position):
+            logger.notice("moving WAL past \(position), which a peer has applied of this cluster already")
+            try await sql.burn(past: position, in: settings.postgres.database, postmaster: postmaster)
+        case .run(let database, let statement):
+            logger.info("\(action.sentence)")
+            try await sql.run(statement, in: database, postmaster: postmaster)
+        }
+    }
+
+    // MARK: The log, on change
+
+    private func note(_ decision: MeshDecision) {
+        if decision.reason != lastReason {
+            logger.notice("\(decision.reason)")
+            lastReason = decision.reason
+        }
+        for problem in decision.problems where !lastProblems.contains(problem) { logger.warning("\(problem)") }
+        for problem in lastProblems where !decision.problems.contains(problem) {
+            logger.notice("no longer: \(problem)")
+        }
+        lastProblems = decision.problems
+    }
+}
+
+extension MeshAction {
+    /// For the log.
+    fileprivate var sentence: String {
+        switch self {
+        case .route: "writing the service file"
+        case .publish: "writing what the peers read"
+        case .openClients: "letting clients write"
+        case .burn(let position): "moving WAL past \(position)"
+        case .run(let database, let statement): "database \(database): \(statement.sentence)"
+        }
+    }
+}
+
+extension MeshStatement {
+    fileprivate var sentence: String {
+        switch self {
+        case .createExtension: "creating the extension"
+        case .createNode(let name, _, _, _, _): "creating node \(name)"
+        case .createSet(let name, _): "creating replication set \(name)"
+        case .alterSet(let name, _): "changing replication set \(name)"
+        case .addTable(let set, let table): "adding \(table.qualified) to replication set \(set)"
+        case .subscribe(let name, let dsn, _, _, _, _): "subscribing as \(name) by \(dsn)"
+        case .enable(let name): "enabling subscription \(name), which was disabled on the way"
+        case .kick(let name): "having subscription \(name) connect at once"
+        case .dropSubscription(let name): "dropping subscription \(name)"
+        case .dropNode(let name): "dropping node \(name)"
+        case .setOrigin(let name, let position): "setting the progress of \(name) to \(position)"
+        case .copySlot(let from, let to): "copying slot \(from) to \(to)"
+        case .advanceSlot(let name, let position): "advancing slot \(name) to \(position)"
+        case .dropSlot(let name): "dropping slot \(name)"
+        }
+    }
+}
