@@ -34,6 +34,20 @@ public struct ServerFiles: Hashable, Sendable {
         }
     }
 
+    /// Whether the postmaster was started with this service file, or with none for nil: its workers have no other. Nil
+    /// when that cannot be seen, such as of another user's process or one that has ended.
+    public func hasServiceFile(_ path: FilePath?, postmaster pid: Int32) async -> Bool? {
+        try? await Disk.run(within: .seconds(1)) { () throws(PostgresControlError) in
+            // The memory of the process is read: of a zombie there is none.
+            guard let text = try AtomicFile.read(FilePath("/proc/\(pid)/environ")), !text.isEmpty else {
+                throw PostgresControlError(.file, "process \(pid) shows no environment", outcome: .didNotHappen)
+            }
+            let name = StartCommand.serviceFileVariable + "="
+            let found = text.split(separator: "\0").first { $0.hasPrefix(name) }
+            return found?.dropFirst(name.count) == path.map { $0.string[...] }
+        }
+    }
+
     private func postmasterFile() async -> [Substring]? {
         let text = try? await Disk.run(within: .seconds(1)) { [dataDirectory] () throws(PostgresControlError) in
             try AtomicFile.read(dataDirectory.appending("postmaster.pid"))
