@@ -56,11 +56,11 @@ static void say_status(struct peer *peer, uint64_t id) {
         text, sizeof text,
         "keeper=%d|postmaster=%d|started-as=%s|started-at=%lld|promote-requested=%d|writable=%d|armed=%lld|armed-zxid=%lld|"
         "mode=%s|stop-requested=%d|fenced=%d|exited-at=%lld|empty=%d|remaining=%d|startup=%d|tool=%d|taken-over=%d|"
-        "production=%d",
+        "production=%d|gated=%d",
         (int)K.pid, (int)K.pm.pid, roles[K.pm.role], (long long)K.pm.started_at, K.pm.promote_requested,
         may_be_writable(), (long long)K.deadline, (long long)K.zxid, modes[K.mode], K.pm.stop_requested, K.pm.fenced,
         (long long)K.exited_at, is_empty(), K.remaining + (K.foreign > 0 ? K.foreign : 0), (int)K.pm.startup_pid,
-        (int)K.tool, K.pm.found, K.pm.in_production);
+        (int)K.tool, K.pm.found, K.pm.in_production, K.pm.gate.file[0] != 0);
     if (K.latch >= 0) length += snprintf(text + length, sizeof text - (size_t)length, "|latch=%lld", (long long)K.latch);
     if (K.any_exit) length += snprintf(text + length, sizeof text - (size_t)length, "|last-exit=%d", K.last_exit);
     for (int at = 0; at < length; at++)

@@ -54,6 +54,11 @@ struct child_report {
     int error;
 };
 
+/// The service file that has to be closed before a promotion, except for the local node's service; empty: none.
+struct gate {
+    char file[4096], local[256];
+};
+
 struct postmaster {
     pid_t pid;
     int pidfd;
@@ -65,6 +70,7 @@ struct postmaster {
     bool taken_over, found, promote_requested, in_production, stop_requested, fenced, planned;
     int64_t started_at;
     char data[4096];
+    struct gate gate;
 
     pid_t startup_pid;
     int startup_fd;
@@ -107,7 +113,7 @@ struct keeper {
 
     // Promotion and kicks.
     pid_t promoter;
-    bool promoting;
+    bool promoting, requested_before;
     int64_t promote_began;
     struct owed promote_owed, planned_owed;
     int64_t kick_next, kick_until;
@@ -185,6 +191,14 @@ void startup_ended(void);
 void startup_forget(void);
 void startup_found(pid_t pid, unsigned long long started);
 void production_found(void);
+
+// gate.c
+enum gate_state { GATE_CLOSED, GATE_UNREADABLE, GATE_GARBLED, GATE_OPEN, GATE_NOT_OURS };
+/// Whether every stanza of the file but the local node's leads nowhere. Touches the disk.
+enum gate_state gate_look(const struct gate *gate);
+const char *gate_text(enum gate_state state);
+/// Takes "gate FILE SERVICE" off the front of the fields, if it is there; false when it cannot be used.
+bool gate_named(struct gate *gate, char ***fields, int *count);
 
 // scout.c
 struct scout_report {

@@ -39,10 +39,20 @@ static void become_postmaster(enum role role, int report, char **environment, ch
     _exit(127);
 }
 
+/// Splits "DATA [gate FILE SERVICE] ENVCOUNT env... argv...". A keeper that knows no gate finds no number in its place,
+/// and refuses.
+static bool program_to_start(
+    char **fields, int count, struct gate *gate, char ***environment, char ***arguments) {
+    if (count < 2 || strlen(fields[0]) >= sizeof K.pm.data) return false;
+    fields++, count--;
+    return gate_named(gate, &fields, &count) && program_of(fields, count, environment, arguments);
+}
+
 struct refusal postmaster_start(enum role role, int64_t zxid, char **fields, int count, struct owed owed) {
     char **environment, **arguments;
-    if (count < 2 || strlen(fields[0]) >= sizeof K.pm.data ||
-        !program_of(fields + 1, count - 1, &environment, &arguments))
+    struct gate gate;
+    const char *data = fields[0];
+    if (!program_to_start(fields, count, &gate, &environment, &arguments))
         return (struct refusal){"bad-request", "data directory, environment, program and arguments are needed"};
     if (postmaster_lives()) return (struct refusal){"running", "a postmaster is running"};
     if (!is_empty()) return (struct refusal){"not-empty", "something of an earlier PostgreSQL is left"};
@@ -57,7 +67,8 @@ struct refusal postmaster_start(enum role role, int64_t zxid, char **fields, int
     memset(&K.pm, 0, sizeof K.pm);
     K.pm.pidfd = K.pm.startup_fd = K.pm.report_fd = -1;
     K.pm.role = role;
-    strcpy(K.pm.data, fields[0]);
+    strcpy(K.pm.data, data);
+    K.pm.gate = gate;
     // The kernel stops PostgreSQL when this process is killed.
     pid_t pid = fork_child(SIGQUIT, &report);
     if (pid == 0) become_postmaster(role, report, environment, arguments);

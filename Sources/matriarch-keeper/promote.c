@@ -8,7 +8,17 @@
 
 #include "keeper.h"
 
-enum { PROMOTER_TOO_LATE = 200 };
+/// Exit codes of the promoter above those of errno: it ended before it would have created the promote file.
+enum { PROMOTER_TOO_LATE = 200, PROMOTER_GATE = 210 };
+
+/// In the child.
+static int create_promote_file(const char *file, int64_t deadline) {
+    enum gate_state gate = K.pm.gate.file[0] == 0 ? GATE_CLOSED : gate_look(&K.pm.gate);
+    if (gate != GATE_CLOSED) return PROMOTER_GATE + (int)gate;
+    if (boottime() >= deadline - PROMOTE_BOUND) return PROMOTER_TOO_LATE;
+    int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return fd >= 0 ? 0 : errno < PROMOTER_TOO_LATE ? errno : 1;
+}
 
 struct refusal promote(int64_t zxid, const char *file, struct owed owed) {
     if (!postmaster_lives() || K.pm.report_fd >= 0)
@@ -26,29 +36,37 @@ struct refusal promote(int64_t zxid, const char *file, struct owed owed) {
     int64_t deadline = K.deadline;
     K.promote_began = boottime();
     pid_t pid = fork_child(SIGKILL, NULL);
-    if (pid == 0) {
-        if (boottime() >= deadline - PROMOTE_BOUND) _exit(PROMOTER_TOO_LATE);
-        int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-        _exit(fd >= 0 ? 0 : errno < PROMOTER_TOO_LATE ? errno : 1);
-    }
+    if (pid == 0) _exit(create_promote_file(file, deadline));
     if (pid < 0) {
         K.promote_owed = (struct owed){0};
         return (struct refusal){"spawn", "fork failed"};
     }
     K.promoter = pid;
     // The file alone promotes, and it may be there from now on: only the end of this postmaster takes it back.
+    K.requested_before = K.pm.promote_requested;
     K.pm.promote_requested = true;
     K.promoting = true;
     return GRANTED;
+}
+
+static void promotion_refused(struct refusal refusal) {
+    K.promoting = false;
+    log_line("promotion failed: %s", refusal.text);
+    tell("promote-failed", "%s", refusal.text);
+    answer(K.promote_owed, refusal, NOTHING);
+    K.promote_owed = (struct owed){0};
 }
 
 void promoter_ended(int status) {
     K.promoter = 0;
     if (!K.promoting || !postmaster_lives()) return;
     if (status != 0) {
+        int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
         log_line("the promote file was not created: wait status %d", status);
-        promote_failed(WIFEXITED(status) && WEXITSTATUS(status) == PROMOTER_TOO_LATE ? "too late"
-                                                                                     : "the promote file cannot be created");
+        // It never came to the file: if none was there before, none is there now.
+        if (code >= PROMOTER_TOO_LATE) K.pm.promote_requested = K.requested_before;
+        if (code > PROMOTER_GATE) promotion_refused((struct refusal){"gate", gate_text(code - PROMOTER_GATE)});
+        else promote_failed(code == PROMOTER_TOO_LATE ? "too late" : "the promote file cannot be created");
         return;
     }
     postmaster_signal(SIGUSR1);
@@ -57,12 +75,7 @@ void promoter_ended(int status) {
 }
 
 void promote_failed(const char *why) {
-    if (!K.promoting) return;
-    K.promoting = false;
-    log_line("promotion failed: %s", why);
-    tell("promote-failed", "%s", why);
-    answer(K.promote_owed, (struct refusal){"promote-failed", why}, NOTHING);
-    K.promote_owed = (struct owed){0};
+    if (K.promoting) promotion_refused((struct refusal){"promote-failed", why});
 }
 
 /// The postmaster lives, no startup process does, and the control file says "in production".

@@ -37,10 +37,14 @@ extension KeeperProgram {
     }
 
     @discardableResult
-    func start(_ client: KeeperClient, as role: StartRole, epoch: Int64 = 1) async throws -> Int32 {
+    func start(
+        _ client: KeeperClient, as role: StartRole, epoch: Int64 = 1, gate: KeeperGate? = nil
+    ) async throws -> Int32 {
+        var environment = ["LC_ALL": "C", "PATH": "/usr/bin:/bin"]
+        environment["PGSERVICEFILE"] = gate?.serviceFile.string
         let pid = try await client.start(
             as: role, epochZxid: epoch, dataDirectory: FilePath(data), arguments: arguments,
-            environment: ["LC_ALL": "C", "PATH": "/usr/bin:/bin"])
+            environment: environment, gate: gate)
         try await eventually("PostgreSQL accepts connections") { try await self.isReady() }
         return pid
     }

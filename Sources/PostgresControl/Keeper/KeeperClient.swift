@@ -94,13 +94,23 @@ public final class KeeperClient: Sendable {
     /// `environment`. Returns its pid after exec; whether it accepts connections is for the caller to find out.
     ///
     /// Throws `notArmed`, `tooLate`, `latched` (as primary), `noStandbySignal` (as standby), `notEmpty`,
-    /// `toolRunning`, `spawn`.
+    /// `toolRunning`, `spawn`; `outdated` when a gate was named to a keeper of an older version: without one it starts
+    /// the server and promotes it unasked, and it gives way to a newer one once nothing runs and nobody is attached.
+    /// - Parameter gate: of a standby; a start as a primary is no promotion of this keeper's and asks nothing.
     public func start(
         as role: StartRole, epochZxid: Int64, dataDirectory: FilePath, arguments: [String],
-        environment: [String: String], answerWithin: Duration = .seconds(5)
+        environment: [String: String], gate: KeeperGate? = nil, answerWithin: Duration = .seconds(5)
     ) async throws(KeeperError) -> Int32 {
-        let fields = [role.rawValue, String(epochZxid), dataDirectory.string] + Self.program(arguments, environment)
-        return try Self.pid(try await connection.request("start", fields, deadline: answerWithin))
+        let gate = role == .standby ? gate : nil
+        let fields =
+            [role.rawValue, String(epochZxid), dataDirectory.string] + (gate?.fields ?? [])
+            + Self.program(arguments, environment)
+        do {
+            return try Self.pid(try await connection.request("start", fields, deadline: answerWithin))
+        } catch  where error.code == .badRequest && gate != nil {
+            guard try await status().isGated == nil else { throw error }
+            throw KeeperError(.outdated, outcome: .didNotHappen, "a keeper of an older version runs: it knows no gate")
+        }
     }
 
     /// Sends the postmaster the signal; its end comes as `.postmasterExited` and `.empty`. Throws `notRunning`.
@@ -109,7 +119,8 @@ public final class KeeperClient: Sendable {
     }
 
     /// Promotes the standby and returns when it is in production. Throws `notArmed`, `tooLate`, `latched`,
-    /// `notStandby`, `notRunning` before anything was done; `promoteFailed` or `timedOut` when it may have been:
+    /// `notStandby`, `notRunning`, `gate` before anything was done: after the last it goes on as a standby and may be
+    /// promoted once its gate is closed. `promoteFailed` or `timedOut` when it may have been:
     /// PostgreSQL then counts as writable until it is empty.
     public func promote(
         epochZxid: Int64, promoteFile: FilePath, deadline: Duration

@@ -18,6 +18,8 @@ public struct KeeperError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let queueFull = Code(rawValue: "queue-full")
         /// The keeper could not be started or reached.
         public static let unreachable = Code(rawValue: "unreachable")
+        /// The keeper is of an older version and does not know what was asked for.
+        public static let outdated = Code(rawValue: "outdated")
         /// The answer was not understood.
         public static let garbled = Code(rawValue: "garbled")
         /// The runtime folder cannot be used (owner, mode, length of its path).
@@ -46,6 +48,8 @@ public struct KeeperError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let spawn = Code(rawValue: "spawn")
         /// A promotion did not come to its end: the postmaster ended, or a fence came first.
         public static let promoteFailed = Code(rawValue: "promote-failed")
+        /// The service file does not keep the apply workers from every peer: nothing was promoted.
+        public static let gate = Code(rawValue: "gate")
         /// The agent that was attached before, or its tool, does not die.
         public static let predecessorAlive = Code(rawValue: "predecessor-alive")
         /// The message or its arguments were not understood.

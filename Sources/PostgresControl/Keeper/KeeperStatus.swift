@@ -38,6 +38,9 @@ public struct KeeperStatus: Hashable, Sendable {
     public var toolPID: Int32?
     /// PostgreSQL was not started by this keeper: it is watched and fenced, but outlives a killed keeper.
     public var takenOver: Bool
+    /// The last postmaster was started with a gate, without which it is not promoted. nil: the keeper is of an older
+    /// version and knows none.
+    public var isGated: Bool?
 }
 
 extension KeeperStatus {
@@ -78,5 +81,6 @@ extension KeeperStatus {
         self.startupPID = pid("startup")
         self.toolPID = pid("tool")
         self.takenOver = flag("taken-over")
+        self.isGated = values["gated"].map { $0 == "1" }
     }
 }
