@@ -42,7 +42,8 @@ struct refusal promote(int64_t zxid, const char *file, struct owed owed) {
         return (struct refusal){"spawn", "fork failed"};
     }
     K.promoter = pid;
-    // The file alone promotes, and it may be there from now on: only the end of this postmaster takes it back.
+    // The file alone promotes, and it may be there from now on: only the end of this postmaster takes it back, or the
+    // child's own word that it never came to it.
     K.requested_before = K.pm.promote_requested;
     K.pm.promote_requested = true;
     K.promoting = true;

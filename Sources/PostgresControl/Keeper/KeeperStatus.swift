@@ -8,7 +8,8 @@ public struct KeeperStatus: Hashable, Sendable {
     /// Role of the living postmaster, else of the last one; nil when none was started.
     public var startedAs: StartRole?
     public var startedAt: Instant?
-    /// From the fork of the child that creates the promote file, until this postmaster's end.
+    /// From the fork of the child that creates the promote file, until this postmaster's end; no longer after a child
+    /// that ended before it came to the file (too late, gate).
     public var promoteRequested: Bool
     /// A standby that has been seen to have left recovery.
     public var inProduction: Bool
