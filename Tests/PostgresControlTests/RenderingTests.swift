@@ -122,6 +122,14 @@ struct RenderingTests {
         #expect(
             command.arguments == ["/bin/postgres", "-D", "/data", "--config-file=/data/postgresql.conf", "--port=1"])
         #expect(command.environment == ["PATH": "/bin"])
+        let meshed = StartCommand(
+            installation: installation, config: config,
+            parameters: ServerParameters(values: ["port": "1"], recovery: [:], warnings: []),
+            serviceFile: "/run/services", passfile: "/etc/pgpass",
+            environment: ChildEnvironment(cleaning: ["PATH": "/bin", "PGSERVICEFILE": "/s", "PGPASSFILE": "/p"]))
+        #expect(meshed.arguments == command.arguments)
+        #expect(
+            meshed.environment == ["PATH": "/bin", "PGSERVICEFILE": "/run/services", "PGPASSFILE": "/etc/pgpass"])
     }
 
     @Test func theEnvironmentIsCleaned() {
