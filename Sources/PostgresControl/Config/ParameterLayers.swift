@@ -12,6 +12,8 @@ public struct ParameterLayers: Hashable, Sendable {
     public var synchronousStandbyNames: String?
     /// Set when something of ours needs it, such as logical slots that fail over.
     public var forceHotStandbyFeedback: Bool
+    /// What a mesh needs; nil: this cluster is in none.
+    public var mesh: MeshParameters?
     public var majorVersion: Int
     /// What the server knows; nil leaves names and ranges unchecked.
     public var known: KnownParameters?
@@ -19,7 +21,7 @@ public struct ParameterLayers: Hashable, Sendable {
     public init(
         dynamic: [String: String] = [:], local: [String: String] = [:], listenAddresses: String, port: Int,
         clusterName: String, synchronousStandbyNames: String? = nil, forceHotStandbyFeedback: Bool = false,
-        majorVersion: Int, known: KnownParameters? = nil
+        mesh: MeshParameters? = nil, majorVersion: Int, known: KnownParameters? = nil
     ) {
         self.dynamic = dynamic
         self.local = local
@@ -28,6 +30,7 @@ public struct ParameterLayers: Hashable, Sendable {
         self.clusterName = clusterName
         self.synchronousStandbyNames = synchronousStandbyNames
         self.forceHotStandbyFeedback = forceHotStandbyFeedback
+        self.mesh = mesh
         self.majorVersion = majorVersion
         self.known = known
     }
@@ -37,24 +40,34 @@ public struct ParameterLayers: Hashable, Sendable {
 
     /// The parameters whose values the agent makes itself: nothing of a user's is in them.
     public var ownNames: Set<String> {
-        synchronousStandbyNames == nil
-            ? Self.computedNames : Self.computedNames.union(["synchronous_standby_names"])
+        var names = Self.computedNames
+        if synchronousStandbyNames != nil { names.insert("synchronous_standby_names") }
+        return names.union(mesh?.own(majorVersion).keys.map { $0 } ?? [])
     }
 
     /// The effective parameters, with a warning for each value that was not taken.
     public func resolve() -> ServerParameters {
-        var values: [String: String] = [:]
+        var values = defaults()
         var recovery: [String: String] = [:]
         var warnings: [String] = []
-        for enforced in EnforcedParameter.all { values[enforced.name] = enforced.fallback }
         add(dynamic, enforcedCounts: true, &values, &recovery, &warnings)
         add(local, enforcedCounts: false, &values, &recovery, &warnings)
+        mesh?.settle(&values, majorVersion, known, &warnings)
         if let names = synchronousStandbyNames { values["synchronous_standby_names"] = names }
         if forceHotStandbyFeedback { values["hot_standby_feedback"] = "on" }
         values["listen_addresses"] = listenAddresses
         values["port"] = String(port)
         values["cluster_name"] = clusterName
-        return ServerParameters(values: values, recovery: recovery, warnings: warnings)
+        var fallbacks = defaults()
+        var ignored: [String] = []
+        mesh?.settle(&fallbacks, majorVersion, known, &ignored)
+        return ServerParameters(values: values, recovery: recovery, warnings: warnings, fallbacks: fallbacks)
+    }
+
+    /// What holds where the user says nothing, before lists are merged.
+    private func defaults() -> [String: String] {
+        let values = EnforcedParameter.byName.mapValues(\.fallback)
+        return values.merging(mesh?.defaults(majorVersion, known) ?? [:]) { $1 }
     }
 
     private func add(
@@ -79,7 +92,8 @@ public struct ParameterLayers: Hashable, Sendable {
                 if let accepted = enforced.accept(value) {
                     values[name] = accepted
                 } else {
-                    warnings.append("\(name) = '\(value)' is not accepted: '\(enforced.fallback)' is used")
+                    let fallback = defaults()[name] ?? enforced.fallback
+                    warnings.append("\(name) = '\(value)' is not accepted: '\(fallback)' is used")
                 }
             } else if RecoverySettings.names.contains(name) {
                 recovery[name] = value

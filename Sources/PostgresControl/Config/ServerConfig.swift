@@ -123,16 +123,17 @@ public struct ServerConfig: Hashable, Sendable {
     }
 
     /// Takes recovery settings out of postgresql.auto.conf, where they would win over ours.
+    /// - Parameter own: more names for which the same holds, such as those of a gate (`ParameterLayers.ownNames`).
     /// - Returns: the names that were found.
     @discardableResult
-    public func stripAutoConf() async throws(PostgresControlError) -> [String] {
+    public func stripAutoConf(also own: Set<String> = []) async throws(PostgresControlError) -> [String] {
         try await Disk.run { () throws(PostgresControlError) in
             let path = dataDirectory.appending("postgresql.auto.conf")
             guard let text = try AtomicFile.read(path) else { return [] }
             var found: [String] = []
             let kept = text.split(separator: "\n", omittingEmptySubsequences: false).filter { line in
                 let name = line.drop(while: \.isWhitespace).prefix { !$0.isWhitespace && $0 != "=" }.lowercased()
-                guard RecoverySettings.names.contains(name) else { return true }
+                guard RecoverySettings.names.contains(name) || own.contains(name) else { return true }
                 found.append(name)
                 return false
             }

@@ -8,11 +8,17 @@ public struct ServerParameters: Hashable, Sendable {
     public private(set) var warnings: [String]
     /// Parameters that a standby has to run with higher than configured, with the configured value.
     public private(set) var raised: [String: String] = [:]
+    /// What holds without the user's, by name.
+    private let fallbacks: [String: String]
 
-    init(values: [String: String], recovery: [String: String], warnings: [String]) {
+    init(
+        values: [String: String], recovery: [String: String], warnings: [String],
+        fallbacks: [String: String] = EnforcedParameter.byName.mapValues(\.fallback)
+    ) {
         self.values = values
         self.recovery = recovery
         self.warnings = warnings
+        self.fallbacks = fallbacks
     }
 
     /// For the start of a standby: a hot standby refuses to run below what its primary had when it wrote the control
@@ -39,7 +45,8 @@ public struct ServerParameters: Hashable, Sendable {
     public func leavingOut(_ refused: [String: String]) -> ServerParameters {
         var copy = self
         for (name, reason) in refused.sorted(by: { $0.key < $1.key }) {
-            copy.values[name] = EnforcedParameter.byName[name]?.fallback
+            let isDefault = EnforcedParameter.byName[name] == nil && fallbacks[name] == copy.values[name]
+            copy.values[name] = isDefault ? nil : fallbacks[name]
             copy.warnings.append("PostgreSQL refuses a parameter, it is left out: \(reason)")
         }
         return copy

@@ -5,6 +5,8 @@ public struct KnownParameters: Hashable, Sendable {
         public let context: String
         /// `BOOLEAN`, `INTEGER`, `REAL`, `STRING` or `ENUM`.
         public let type: String
+        /// The server's own default, as printed.
+        let initial: String
         /// As printed; empty when it has no range. In the parameter's own unit.
         public let minimum: String
         public let maximum: String
@@ -21,6 +23,10 @@ public struct KnownParameters: Hashable, Sendable {
     /// Names that `--describe-config` leaves out although the server takes them.
     public let hidden: Set<String>
 
+    func contains(_ name: String) -> Bool { parameters[name] != nil || hidden.contains(name) }
+
+    func initial(_ name: String) -> String? { parameters[name]?.initial }
+
     /// Reads the output of `postgres --describe-config`.
     init(description: String, hidden: Set<String> = []) {
         var parameters: [String: Parameter] = [:]
@@ -28,7 +34,7 @@ public struct KnownParameters: Hashable, Sendable {
             let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map { String($0) }
             guard fields.count >= 7 else { continue }
             parameters[fields[0].lowercased()] = Parameter(
-                context: fields[1], type: fields[3], minimum: fields[5], maximum: fields[6])
+                context: fields[1], type: fields[3], initial: fields[4], minimum: fields[5], maximum: fields[6])
         }
         self.parameters = parameters
         self.hidden = hidden
