@@ -49,7 +49,7 @@ extension EffectHandlers {
         let folder = server.dataDirectory
         do {
             let recovers = !method.recoveryConf.isEmpty
-            var parameters = await server.parameters().with("hba_file", nil)
+            var parameters = await server.parameters(as: .primary).with("hba_file", nil)
             // Recovery that ends by itself need not have the settings that a hot standby has to have.
             if method.keepExistingRecoveryConf || method.endsByItself {
                 parameters = parameters.with("hot_standby", "off")
@@ -88,7 +88,7 @@ extension EffectHandlers {
         do {
             try await RecoverySignal.set(false, in: server.dataDirectory)
             if settings.postgres.pgHBA == nil { try await server.config.restoreHostBasedAccess() }
-            try await server.writeConfiguration(as: .primary, following: nil, await server.parameters())
+            try await server.writeConfiguration(as: .primary, following: nil, await server.parameters(as: .primary))
             try await server.reload()
         } catch let error as EffectFailure {
             throw error

@@ -34,7 +34,7 @@ extension EffectHandlers {
     func writeConfiguration() async throws(EffectFailure) -> Bool {
         let isStandby = latest.local?.sql?.inRecovery ?? true
         do {
-            var parameters = await server.parameters()
+            var parameters = await server.parameters(as: isStandby ? .standby : .primary)
             if isStandby {
                 parameters = parameters.raised(to: try await server.inspector.controlData(server.dataDirectory))
             }

@@ -50,7 +50,7 @@ extension EffectHandlers {
         var upstream: Upstream?
         if let member { upstream = try await source(member) }
         do {
-            var parameters = await server.parameters()
+            var parameters = await server.parameters(as: .standby)
             parameters = parameters.raised(to: try await server.inspector.controlData(server.dataDirectory))
             let changed = try await server.writeConfiguration(as: .standby, following: upstream, parameters)
             latest.following = Following(member: member, term: term)

@@ -26,7 +26,7 @@ extension EffectHandlers {
     /// - Returns: also what the control file said before.
     private func rewind(to upstream: Upstream) async throws -> (Rewinder.Report, ControlFile) {
         // pg_rewind and the recovery before it read the settings from the file, not from a command line.
-        let parameters = await server.parameters()
+        let parameters = await server.parameters(as: .standby)
         try await server.writeConfiguration(as: .standby, following: nil, parameters)
         let runner = try server.keeper.client()
         // What a cut-off run has left may be half a file under the name of a whole one.

@@ -21,6 +21,7 @@ struct LocalServer: Sendable {
     let check: ParameterCheck
     let me: MemberID
     let callbacks: Callbacks
+    let gates: MeshGates
     let logger: Logger
     /// Whom commits wait for; written with the other parameters.
     let synchronous = NIOLockedValueBox(SynchronousNames.unmanaged)
@@ -101,6 +102,17 @@ struct LocalServer: Sendable {
         return info
     }
 
+    /// How workers of a mesh reach this server itself: the stanza of its own node.
+    var meshAddress: [ServiceStanza.Setting] {
+        let info = superuserConnection(applicationName: "")
+        let connection = settings.mesh?.connection
+        let values = [
+            ("host", info["host"]), ("port", info["port"]), ("user", connection?.user),
+            ("passfile", connection?.passfile),
+        ]
+        return values.compactMap { name, value in value.map { ServiceStanza.Setting(name, $0) } }
+    }
+
     private var localAddress: String {
         let first = settings.local.postgresql.listen.hosts.first ?? "*"
         return ["*", "0.0.0.0", "::"].contains(first) ? "127.0.0.1" : first
@@ -115,27 +127,30 @@ struct LocalServer: Sendable {
     // MARK: Configuration files
 
     /// The parameters in force for this server: without what it would refuse to start with.
-    func parameters() async -> ServerParameters {
-        let (wanted, refused) = await judged()
+    /// - Parameter role: that it has, or is to have.
+    func parameters(as role: StartRole) async -> ServerParameters {
+        // A standby may be promoted at any time: the gate of clients is shut before.
+        if role == .standby, settings.mesh != nil { gates.shutClients() }
+        let (wanted, refused) = await judged(role)
         guard !refused.isEmpty else { return wanted }
         // Of the cluster's document the last accepted value stays in force; of the local file there is none.
         for rejection in settings.refuse(refused, of: wanted.values) {
             logger.warning("dynamic configuration: \(rejection); the last accepted value stays in force")
         }
-        let (left, refusedStill) = await judged()
+        let (left, refusedStill) = await judged(role)
         return left.leavingOut(refusedStill)
     }
 
     /// The parameters that are wanted, and why PostgreSQL would not take some of the user's. The agent's own are not
     /// judged: whom commits wait for changes in the middle of a failover, which is no time to run a program.
-    private func judged() async -> (ServerParameters, refused: [String: String]) {
-        let layers = await layers()
+    private func judged(_ role: StartRole) async -> (ServerParameters, refused: [String: String]) {
+        let layers = await layers(role)
         let parameters = layers.resolve()
         let own = layers.ownNames
         return (parameters, await check.refused(parameters.values.filter { !own.contains($0.key) }))
     }
 
-    private func layers() async -> ParameterLayers {
+    private func layers(_ role: StartRole) async -> ParameterLayers {
         let dynamic = settings.dynamic
         let listen = settings.local.postgresql.listen
         func map(_ parameters: [PostgresParameter]) -> [String: String] {
@@ -146,7 +161,8 @@ struct LocalServer: Sendable {
             dynamic: shared, local: own,
             listenAddresses: listen.host.isEmpty ? "*" : listen.host, port: listen.port,
             clusterName: settings.local.scope,
-            synchronousStandbyNames: synchronous.withLockedValue { $0 }.setting, majorVersion: majorVersion,
+            synchronousStandbyNames: synchronous.withLockedValue { $0 }.setting,
+            mesh: settings.mesh.map { gates.parameters($0, as: role) }, majorVersion: majorVersion,
             known: await check.known(including: Set(shared.keys).union(own.keys)))
     }
 
@@ -172,7 +188,8 @@ struct LocalServer: Sendable {
         for warning in parameters.warnings { logger.warning("\(warning)") }
         let written = try await config.write(
             parameters, recovery: recovery, hostBasedAccess: postgres.pgHBA, userNameMap: postgres.pgIdent)
-        try await config.stripAutoConf()
+        // ALTER SYSTEM would open the gate past the file.
+        try await config.stripAutoConf(also: settings.mesh == nil ? [] : ["default_transaction_read_only"])
         return !written.isEmpty
     }
 
@@ -183,8 +200,9 @@ struct LocalServer: Sendable {
         as role: StartRole, following upstream: Upstream?, epochZxid: Int64
     ) async throws(EffectFailure) {
         do {
-            var parameters = await parameters()
+            var parameters = await parameters(as: role)
             if role == .standby {
+                if let mesh = settings.mesh { try await gates.shutAll([], mesh, local: meshAddress) }
                 parameters = parameters.raised(to: try await inspector.controlData(dataDirectory))
                 try await StandbySignal.write(in: dataDirectory)
             } else {
@@ -200,10 +218,17 @@ struct LocalServer: Sendable {
 
     /// Has the keeper start it with what the files say now.
     func launch(as role: StartRole, _ parameters: ServerParameters, epochZxid: Int64) async throws {
-        let command = StartCommand(installation: installation, config: config, parameters: parameters)
+        let mesh = settings.mesh.flatMap { $0.connection.mode == .service ? $0 : nil }
+        let command = StartCommand(
+            installation: installation, config: config, parameters: parameters,
+            serviceFile: mesh.map { gates.file($0) }, passfile: mesh?.connection.passfile.map { FilePath($0) })
+        let gate = mesh.flatMap { mesh in
+            mesh.applyGate == .service
+                ? KeeperGate(serviceFile: gates.file(mesh), localService: MeshSettings.service(of: mesh.node)) : nil
+        }
         let pid = try await keeper.client().start(
             as: role, epochZxid: epochZxid, dataDirectory: dataDirectory, arguments: command.arguments,
-            environment: command.environment)
+            environment: command.environment, gate: gate)
         logger.info("PostgreSQL started as \(role.rawValue)", metadata: ["pid": "\(pid)"])
     }
 

@@ -46,16 +46,16 @@ final class PendingRestart: Sendable {
             state.isRunning = true
             return true
         }
-        if isDue { Task { await compare(basis) } }
+        if isDue { Task { await compare(basis, as: sql.inRecovery ? .standby : .primary) } }
     }
 
-    private func compare(_ basis: Basis) async {
+    private func compare(_ basis: Basis, as role: StartRole) async {
         // The server reads its files some moments after it was told to.
         try? await Task.sleep(for: .seconds(1), clock: .continuous)
         var found: [MemberRecord.PendingChange]?
         do {
             let rows = try await monitor.execute(Self.query, deadline: .seconds(2)).rows
-            let wanted = await server.parameters().values
+            let wanted = await server.parameters(as: role).values
             found = try rows.compactMap { try Self.change($0, wanted) }.sorted { $0.parameter < $1.parameter }
         } catch { server.logger.debug("cannot see which settings wait for a restart: \(error)") }
         let news: [MemberRecord.PendingChange]? = state.withLockedValue { state in

@@ -51,15 +51,19 @@ public struct AgentAssembly: Sendable {
             wakeup: wakeup, counts: counts, logger: logger)
         let postgres = settings.postgres
         let callbacks = Callbacks(settings: settings, logger: logger)
+        let serverConfig = ServerConfig(
+            dataDirectory: FilePath(config.postgresql.dataDir),
+            configDirectory: FilePath(config.postgresql.configDir),
+            baseName: postgres.configBaseName, customConf: postgres.customConf)
+        let gates = MeshGates(
+            runtime: runtime.path,
+            clientsAreShut: await serverConfig.says("default_transaction_read_only", is: "on"))
+        let watches = MeshWatches(wakeup: Wakeup())
         let server = LocalServer(
             installation: installation, majorVersion: try await installation.majorVersion(),
-            config: ServerConfig(
-                dataDirectory: FilePath(config.postgresql.dataDir),
-                configDirectory: FilePath(config.postgresql.configDir),
-                baseName: postgres.configBaseName, customConf: postgres.customConf),
-            settings: settings, keeper: keeper,
+            config: serverConfig, settings: settings, keeper: keeper,
             check: ParameterCheck(installation: installation, folder: runtime.path), me: me, callbacks: callbacks,
-            logger: logger)
+            gates: gates, logger: logger)
         let tls = try TransportSecurity(config)
         let peers = PeerClient(client: http, tls: tls)
         let transactions = LockTransactions(layout: layout, me: me)
@@ -73,7 +77,7 @@ public struct AgentAssembly: Sendable {
         if config.matriarch.tickTime == nil { findTickTime = { await search.find() } }
         let sessions = SessionOwner(
             configuration: zooKeeper, layout: layout, me: me, guardian: guardian,
-            wakeup: wakeup,
+            wakeup: wakeup, watches: watches,
             vault: SessionVault(
                 file: SessionFile(runtime), base: layout.base, member: me, keeper: { keeper.identity }, logger: logger),
             findTickTime: findTickTime, logger: logger,
@@ -92,6 +96,7 @@ public struct AgentAssembly: Sendable {
         let latest = Latest()
         let lock = LockEffects(
             layout: layout, transactions: transactions, sessions: sessions, guardian: guardian, keeper: keeper)
+        let meshBoard = MeshBoard { settings.mesh == nil || gates.servesClients }
         let board = StatusBoard(
             server: { age, deadline in
                 guard let pid = keeper.lastStatus?.postmasterPID else { return nil }
@@ -107,7 +112,7 @@ public struct AgentAssembly: Sendable {
                 Vitals(
                     provenUntil: guardian.lease?.provenUntil, keeperAnswers: keeper.answers, counts: counts.counts,
                     renewalDelays: guardian.delays)
-            })
+            }, mesh: meshBoard)
         let orders = OrderBook { wakeup.signal(urgent: true) }
         let pending = PendingRestart(server: server, monitor: monitor, wakeup: wakeup)
         let runner = EffectRunner(
@@ -127,7 +132,17 @@ public struct AgentAssembly: Sendable {
         let loop = AgentLoop(
             me: me, settings: settings, sessions: sessions, reader: reader, guardian: guardian, observer: observer,
             runner: runner, latest: latest, orders: orders, publisher: publisher, callbacks: callbacks, wakeup: wakeup,
-            counts: counts, manager: manager, agentLog: log, exit: exit, logger: logger)
+            mesh: watches.wakeup, counts: counts, manager: manager, agentLog: log, exit: exit, logger: logger)
+        let mesh = MeshLoop(
+            me: me, scope: config.scope, settings: settings, sessions: sessions, guardian: guardian, lock: lock,
+            keeper: keeper, server: server, latest: latest, gates: gates,
+            reader: MeshReader(layout: layout, scope: config.scope, watches: watches, logger: logger),
+            sql: MeshSQL(info: { server.superuserConnection(applicationName: "Matriarch mesh") }), board: meshBoard,
+            wakeup: watches.wakeup,
+            reconfigure: {
+                settings.touch()
+                wakeup.signal(urgent: true)
+            }, logger: logger)
         self.tls = tls
         self.board = board
         actions = ClusterActions(
@@ -138,7 +153,7 @@ public struct AgentAssembly: Sendable {
             orders: orders, cancel: { runner.cancel() })
         restAPI = { settings.local.restAPI }
         service = AgentService(
-            keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, publisher: publisher,
+            keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, mesh: mesh, publisher: publisher,
             callbacks: callbacks, manager: manager, exit: exit, logger: logger)
     }
 

@@ -19,6 +19,8 @@ actor AgentLoop {
     private let publisher: Publisher
     private let callbacks: Callbacks
     private let wakeup: Wakeup
+    /// Of the loop that looks after the mesh.
+    private let mesh: Wakeup
     private let log: DecisionLog
     private let counts: EventCounts
     private let manager: ServiceManager?
@@ -31,13 +33,15 @@ actor AgentLoop {
     /// Effects that ended and that no decision has seen yet.
     private var unseen: [FinishedEffect] = []
     private var hasConfiguration = false
+    /// What the mesh's loop goes by: whether this member leads, and with a server that is a primary.
+    private var lastLead: (term: Term?, isPrimary: Bool) = (nil, false)
     private var treeReadAt: Instant?
     private var treeIsKnown = false
 
     init(
         me: MemberID, settings: ClusterSettings, sessions: SessionOwner, reader: ClusterReader, guardian: LeaseGuard,
         observer: LocalObserver, runner: EffectRunner, latest: Latest, orders: OrderBook, publisher: Publisher,
-        callbacks: Callbacks, wakeup: Wakeup, counts: EventCounts, manager: ServiceManager?, agentLog: AgentLog,
+        callbacks: Callbacks, wakeup: Wakeup, mesh: Wakeup, counts: EventCounts, manager: ServiceManager?, agentLog: AgentLog,
         exit: @escaping @Sendable (Int32) -> Void, logger: Logger
     ) {
         self.manager = manager
@@ -54,6 +58,7 @@ actor AgentLoop {
         self.publisher = publisher
         self.callbacks = callbacks
         self.wakeup = wakeup
+        self.mesh = mesh
         self.log = DecisionLog(agentLog, logger: logger)
         self.counts = counts
         self.logger = logger
@@ -115,6 +120,9 @@ actor AgentLoop {
         log.note(decision, view)
         counts.note(decision)
         callbacks.look(view, decision.memory)
+        let lead = (term: view.leadership?.term, isPrimary: local.isRunning && local.sql?.inRecovery == false)
+        if lead != lastLead { mesh.signal(urgent: true) }
+        lastLead = lead
         manager?.tell(.alive)
         manager?.tell(.status(decision.reason))
         runner.begin(decision)

@@ -8,6 +8,7 @@ public struct AgentService: Service {
     let sessions: SessionOwner
     let guardian: LeaseGuard
     let loop: AgentLoop
+    let mesh: MeshLoop
     let publisher: Publisher
     let callbacks: Callbacks
     let manager: ServiceManager?
@@ -31,6 +32,8 @@ public struct AgentService: Service {
         guardian.start()
         let connecting = Task { await connect(after: unattached) }
         let looping = Task { await loop.run() }
+        let meshing = Task { await mesh.run() }
+        defer { meshing.cancel() }
         let ending = await withGracefulShutdownHandler {
             await looping.value
         } onGracefulShutdown: {

@@ -13,6 +13,9 @@ final class MeshGates: Sendable {
         var clients: Clients
         /// Nil: the file has not been written by this process.
         var routes: [String: MeshRoute]?
+        /// Of a leader: the standbys that have to have a change before a peer gets it; nil: not known yet.
+        var synchronizedSlots: [String]?
+        var members = 1
     }
 
     /// libpq's service file when the settings name none.
@@ -59,6 +62,27 @@ final class MeshGates: Sendable {
             default: break
             }
         }
+    }
+
+    // MARK: Parameters
+
+    /// Who streams from here now.
+    /// - Returns: true when the parameters change with it.
+    func noteStandbys(_ slots: [String], members: Int) -> Bool {
+        state.withLockedValue { state in
+            state.members = members
+            defer { state.synchronizedSlots = slots }
+            return state.synchronizedSlots != slots
+        }
+    }
+
+    /// What the mesh asks of this server's parameters.
+    func parameters(_ settings: MeshSettings, as role: StartRole) -> MeshParameters {
+        let state = state.withLockedValue { $0 }
+        return MeshParameters(
+            settings, peers: state.routes?.count ?? 0, members: state.members, role: role,
+            synchronizedStandbySlots: role == .standby ? [] : state.synchronizedSlots,
+            clientGateIsClosed: state.clients == .shut)
     }
 
     // MARK: Apply workers

@@ -131,8 +131,13 @@ actor MeshLoop {
             memoryTerm = leadership.term
             lastActions = []
         }
+        if gates.routes == nil {
+            // The stanza of the own node is there and as it is to be, whoever wrote the file.
+            try await gates.write(await gates.read(mesh), mesh, local: server.meshAddress)
+        }
         let view = try await view(mesh, tree, leadership, postmaster)
         gates.saw(clientsAreShut: view.server.clientsAreShut)
+        noteStandbys(view)
         let decision = decideMesh(view, memory)
         memory = decision.memory
         note(decision)
@@ -161,23 +166,17 @@ actor MeshLoop {
     private func view(
         _ mesh: MeshSettings, _ tree: MeshReader.Tree, _ leadership: Leadership, _ postmaster: Int32
     ) async throws -> MeshView {
-        guard let system = latest.local?.control?.systemIdentifier else {
-            throw Interrupted("the data directory is not known")
+        let found = try await sql.server(postmaster: postmaster)
+        var readsServices = false
+        if mesh.connection.mode == .service {
+            let files = ServerFiles(dataDirectory: server.dataDirectory)
+            readsServices = await files.hasServiceFile(gates.file(mesh), postmaster: postmaster) ?? false
         }
-        let found = try await sql.server(settings.postgres.database, postmaster: postmaster)
-        let isService = mesh.connection.mode == .service
-        let readsServices =
-            isService
-            ? await ServerFiles(dataDirectory: server.dataDirectory)
-                .hasServiceFile(gates.file(mesh), postmaster: postmaster) ?? false : false
-        let status = MeshView.Server(
-            systemIdentifier: system, timeline: found.timeline,
-            forkedAt: try await TimelineFiles(dataDirectory: server.dataDirectory).fork(of: found.timeline),
-            position: found.position, version: found.version, clientsAreShut: found.clientsAreShut,
-            readsServices: readsServices, standbys: found.standbys)
+        let forkedAt = try await TimelineFiles(dataDirectory: server.dataDirectory).fork(of: found.timeline)
         var view = MeshView(
             now: Instant.now, scope: scope, settings: mesh, term: leadership.term, own: tree.own, peers: tree.peers,
-            intents: tree.intents, server: status, addresses: addresses, otherMembers: otherMembers.count,
+            intents: tree.intents, server: found.server(forkedAt: forkedAt, readsServices: readsServices),
+            addresses: addresses, otherMembers: otherMembers.count,
             routes: await gates.read(mesh))
         for database in mesh.databases {
             do {
@@ -187,6 +186,14 @@ actor MeshLoop {
             }
         }
         return view
+    }
+
+    /// Who streams decides what a peer waits for: on record in the server's parameters.
+    private func noteStandbys(_ view: MeshView) {
+        let members = Set(otherMembers.map(\.name))
+        let named = settings.dynamic.values.useSlots ? members : []
+        let slots = view.server.standbys.keys.filter { named.contains($0) }.map(\.slotName).sorted()
+        if gates.noteStandbys(slots, members: members.count + 1) { reconfigure() }
     }
 
     private var otherMembers: [(name: MemberID, record: MemberRecord)] {
@@ -218,7 +225,7 @@ actor MeshLoop {
             try await sql.burn(past: position, in: settings.postgres.database, postmaster: postmaster)
         case .run(let database, let statement):
             logger.info("\(action.sentence)")
-            try await sql.run(statement, in: database, postmaster: postmaster)
+            try await sql.carryOut(statement, in: database, postmaster: postmaster)
         }
     }
 

@@ -2,7 +2,7 @@ import HACore
 import LibPQ
 import PostgresControl
 
-/// Connections to the databases of a node, kept open: a look at the mesh must not wait for new ones.
+/// Connections to the databases of a node, kept open: a look at the mesh must not wait for new ones. One caller at a time.
 actor MeshSQL {
     private static let connecting = Duration.seconds(2)
     private static let looking = Duration.seconds(2)
@@ -14,24 +14,24 @@ actor MeshSQL {
 
     init(info: @escaping @Sendable () -> ConnectionInfo) { self.info = info }
 
-    func look(_ database: String, _ settings: MeshSettings, postmaster: Int32) async throws(PostgresError)
-        -> MeshDatabase
+    /// By a session as a client's would be: what it may write is what they may.
+    func server(postmaster: Int32) async throws(PostgresError) -> MeshServerStatus {
+        try await MeshServerStatus.read(try await connected(to: nil, postmaster), deadline: Self.looking)
+    }
+
+    func look(_ database: String, _ settings: MeshSettings, postmaster: Int32) async throws(PostgresError) -> MeshDatabase
     {
         try await SpockCatalog.read(
-            try await connected(to: database, postmaster), settings, deadline: Self.looking)
+            try await connected(to: database, postmaster), for: settings.replicationSets, deadline: Self.looking)
     }
 
-    func server(_ database: String, postmaster: Int32) async throws(PostgresError) -> MeshServerStatus {
-        try await MeshServerProbe.read(try await connected(to: database, postmaster), deadline: Self.looking)
-    }
-
-    func run(_ statement: MeshStatement, in database: String, postmaster: Int32) async throws(PostgresError) {
-        try await SpockRegistrar.run(
+    func carryOut(_ statement: MeshStatement, in database: String, postmaster: Int32) async throws(PostgresError) {
+        try await SpockRegistrar.carryOut(
             statement, on: try await connected(to: database, postmaster), deadline: Self.acting)
     }
 
     func burn(past position: LSN, in database: String, postmaster: Int32) async throws(PostgresError) {
-        try await SpockRegistrar.burn(
+        _ = try await SpockRegistrar.burn(
             past: position, on: try await connected(to: database, postmaster), deadline: Self.acting)
     }
 
@@ -40,18 +40,17 @@ actor MeshSQL {
         connections = [:]
     }
 
-    /// To be called by one caller at a time.
-    private func connected(to database: String, _ postmaster: Int32) async throws(PostgresError) -> PostgresConnection {
-        if let kept = connections[database] {
+    /// - Parameter database: to work in; nil: only to look at the server.
+    private func connected(to database: String?, _ postmaster: Int32) async throws(PostgresError) -> PostgresConnection {
+        let key = database ?? ""
+        if let kept = connections[key] {
             if kept.postmaster == postmaster, await kept.connection.isUsable { return kept.connection }
-            connections[database] = nil
+            connections[key] = nil
             await kept.connection.close()
         }
-        // The gate of clients is not for the agent.
         let made = try await PostgresConnection.connect(
-            info().with("dbname", database).with("options", "-c default_transaction_read_only=off"),
-            deadline: Self.connecting)
-        connections[database] = (postmaster, made)
+            database.map { info().forMeshWork(in: $0) } ?? info(), deadline: Self.connecting)
+        connections[key] = (postmaster, made)
         return made
     }
 }

@@ -70,6 +70,16 @@ public struct ServerConfig: Hashable, Sendable {
         return text + "'"
     }
 
+    // MARK: Reading
+
+    /// Whether postgresql.conf, as it was written last, gives a parameter this value.
+    public func says(_ name: String, is value: String) async -> Bool {
+        let text = try? await Disk.run(within: .seconds(5)) { () throws(PostgresControlError) in
+            try AtomicFile.read(configFile)
+        }
+        return (text ?? "")?.split(separator: "\n").contains("\(name) = \(Self.quoted(value))") == true
+    }
+
     // MARK: Writing
 
     public enum File: Hashable, Sendable { case server, hostBasedAccess, userNameMap }
@@ -123,7 +133,7 @@ public struct ServerConfig: Hashable, Sendable {
     }
 
     /// Takes recovery settings out of postgresql.auto.conf, where they would win over ours.
-    /// - Parameter own: more names for which the same holds, such as those of a gate (`ParameterLayers.ownNames`).
+    /// - Parameter own: more names for which the same holds, such as those of a gate.
     /// - Returns: the names that were found.
     @discardableResult
     public func stripAutoConf(also own: Set<String> = []) async throws(PostgresControlError) -> [String] {
