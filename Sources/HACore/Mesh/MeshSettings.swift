@@ -59,7 +59,14 @@ public struct MeshSettings: Hashable, Sendable {
         /// Every table of these schemas that fits into the set.
         public var schemas: [String] = []
 
-        public init(name: String) { self.name = name }
+        /// What the set is for: of Spock's own sets, what Spock makes them for (contract/spock.md 1.1), else everything.
+        public init(name: String) {
+            self.name = name
+            guard ["default_insert_only", "ddl_sql"].contains(name) else { return }
+            update = false
+            delete = false
+            truncate = name == "default_insert_only"
+        }
     }
 
     public struct Connection: Hashable, Sendable {
@@ -140,6 +147,12 @@ public struct MeshSettings: Hashable, Sendable {
             }
         }
         return text + rest
+    }
+
+    /// Whether a name is made of the letters that Spock takes into the names of slots as they are; others become `_` there,
+    /// and two names one (contract/spock.md 1.6).
+    public static func isPlain(_ name: String) -> Bool {
+        name.utf8.allSatisfy { ($0 >= 0x61 && $0 <= 0x7A) || ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x5F }
     }
 
     /// The service that names a node in libpq's service file.
