@@ -79,6 +79,15 @@ package final class SectionReader {
         return nil
     }
 
+    /// A length of time, in seconds where no unit stands.
+    package func duration(_ key: String, _ range: ClosedRange<Duration>) -> Duration? {
+        guard let value = value(key) else { return nil }
+        if let duration = value.settingDuration, range.contains(duration) { return duration }
+        let bounds = "from \(range.lowerBound) to \(range.upperBound)"
+        wrong(key, value, "must be a time \(bounds) (units: \(SettingText.Unit.seconds.names); seconds without one)")
+        return nil
+    }
+
     /// One of the given words, in any case of letters.
     package func word(_ key: String, _ allowed: [String]) -> String? {
         guard let value = value(key) else { return nil }

@@ -93,6 +93,26 @@ struct SettingTextTests {
         #expect(SettingText.integer(text, in: unit) == number)
     }
 
+    @Test(
+        "times, in seconds without a unit",
+        arguments: [
+            ("3s", .seconds(3)), ("500ms", .milliseconds(500)), ("10", .seconds(10)), ("0.25", .milliseconds(250)),
+            (" 1.5 min ", .seconds(90)), ("7us", .microseconds(7)), ("0", .zero), ("-2h", .seconds(-7200)),
+            ("1d", .seconds(86400)), ("", nil), ("s", nil), ("3 parsecs", nil), ("5kB", nil), ("1e300", nil),
+            ("99999999999999999999", nil), ("9223372036854775807", nil),
+        ] as [(String, Duration?)])
+    func durations(text: String, duration: Duration?) {
+        #expect(SettingText.duration(text) == duration)
+        #expect(JSONValue.string(text).settingDuration == duration)
+    }
+
+    @Test("times as numbers")
+    func durationsOfNumbers() {
+        #expect(JSONValue.int(3).settingDuration == .seconds(3))
+        #expect(JSONValue.double(0.5).settingDuration == .milliseconds(500))
+        for value: JSONValue in [.null, true, .bigInteger("9"), [], [:]] { #expect(value.settingDuration == nil) }
+    }
+
     @Test("booleans in every spelling")
     func booleans() {
         for text in ["on", "True", "YES", "1"] { #expect(SettingText.bool(text) == true) }

@@ -72,4 +72,12 @@ extension JSONValue {
         case .null, .bool, .bigInteger, .array, .object: nil
         }
     }
+
+    /// A length of time in any spelling that is allowed (`SettingText.duration`); nil for others.
+    public var settingDuration: Duration? {
+        switch self {
+        case .int, .double, .string: SettingText.duration(pythonText)
+        case .null, .bool, .bigInteger, .array, .object: nil
+        }
+    }
 }

@@ -46,6 +46,15 @@ public enum SettingText {
         return rounded(number.value * (factor / unit.base))
     }
 
+    /// A length of time: a number as in `integer`, of seconds unless a unit follows. Nil for anything else, and beyond
+    /// what fits into microseconds.
+    public static func duration(_ text: String) -> Duration? {
+        guard let (number, rest) = leadingNumber(text.utf8.trimmed) else { return nil }
+        let suffix = String(decoding: rest.trimmed, as: UTF8.self)
+        guard let factor = Unit.time[suffix.isEmpty ? "s" : suffix] else { return nil }
+        return rounded(number.value * factor).map { .microseconds($0) }
+    }
+
     private enum Number {
         case whole(Int64)
         case fraction(Double)
