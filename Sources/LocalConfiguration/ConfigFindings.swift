@@ -37,6 +37,13 @@ package final class ConfigFindings {
 
     /// Takes over what was found elsewhere.
     package func append(_ found: [ConfigProblem]) { problems += found }
+
+    package func append(_ found: [ConfigNotice]) { notices += found }
+
+    /// Takes over a problem that was found in another document than the one where its value stands.
+    package func append(_ problem: ConfigProblem, at path: ConfigPath) {
+        problems.append(problem.moved(to: path, source: origins.source(of: path)))
+    }
 }
 
 /// Which file and line, variable or znode each value of a document came from.

@@ -34,6 +34,13 @@ public struct ConfigProblem: Hashable, Sendable, CustomStringConvertible {
         self.message = message
     }
 
+    private init(_ problem: ConfigProblem, _ path: ConfigPath, _ source: String) {
+        (code, value, isText, message) = (problem.code, problem.value, problem.isText, problem.message)
+        (self.path, self.source) = (path, source)
+    }
+
+    func moved(to path: ConfigPath, source: String) -> ConfigProblem { ConfigProblem(self, path, source) }
+
     /// `patroni.yml:12: postgresql.listen: 'x' must be host:port ...`
     public var description: String {
         [source, path.description, reason].filter { !$0.isEmpty }.joined(separator: ": ")

@@ -46,6 +46,7 @@ enum Launch {
         let source = path ?? "environment"
         return ConfigValidator.checkDisk(config, searchPath: environment["PATH"] ?? "", source: source)
             + ConfigValidator.checkFiles(config, source: source)
+            + ConfigValidator.checkMesh(config, source: source)
     }
 
     /// Remembers the variables, so that each reload sees them.

@@ -191,10 +191,11 @@ struct ConfigDynamicTests {
         let keys = [
             "ttl", "loop_wait", "retry_timeout", "pause", "synchronous_mode", "slots", "postgresql", "ignore_slots",
             "standby_cluster",
-            "member_slots_ttl", "synchronous_node_count", "failsafe_mode",
+            "member_slots_ttl", "synchronous_node_count", "failsafe_mode", "spock",
         ]
         let inner = [
             "parameters", "use_slots", "pg_hba", "basebackup", "create_replica_methods", "name", "host", "type", "a",
+            "mesh", "databases", "node", "dsn", "options", "mode", "replication_sets",
         ]
         func value(_ depth: Int) -> JSONValue {
             switch Int.random(in: 0..<(depth > 2 ? 6 : 8), using: &random) {

@@ -194,4 +194,23 @@ struct ConfigLoaderTests {
             ])
         #expect(loaded.config.bootstrap.dcs?.keys.prefix(3) == ["loop_wait", "retry_timeout", "ttl"])
     }
+
+    @Test("what the sample has in a comment of a mesh holds when it is filled in")
+    func sampleOfAMesh() throws {
+        let text = SampleConfig.text(name: "a", address: "db1", binDir: "/usr/lib/postgresql/15/bin")
+        let comment = text.split(separator: "\n").drop { $0 != "# spock:" }.prefix { $0.hasPrefix("# ") }
+        let section = comment.map { $0.dropFirst(2) }.joined(separator: "\n")
+        #expect(section == SampleConfig.spock)
+        let file = try MeshFixture.file(section: section.replacing("'#FIXME'", with: "n1") + "\n")
+        #expect(try MeshFixture.notices(file).isEmpty)
+        var expected = MeshSettings(mesh: "n1", node: "n1", databases: ["n1"])
+        expected.location = "az1"
+        expected.connection.passfile = "/etc/matriarch/pgpass"
+        expected.connection.options = ["sslmode": "prefer"]
+        expected.replicationSets = [.init(name: "default")]
+        expected.replicationSets[0].schemas = ["public"]
+        #expect(
+            ClusterSettings(local: try ConfigFixture.load(file).config).mesh == expected,
+            "all the others are the defaults")
+    }
 }

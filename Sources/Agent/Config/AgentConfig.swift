@@ -21,11 +21,13 @@ public struct AgentConfig: Sendable {
     public var tags: JSONObject
     public var log: LogConfig
     public var watchdog: WatchdogMode
-    /// Registration with Spock as the file has it; read by the part that carries it out.
+    /// What the file says of the mesh, to be laid over what the cluster's document says.
     public var spock: JSONObject?
     public var matriarch: MatriarchConfig
     /// The whole document, with the keys that nobody knows. Holds secrets.
     public var document: JSONObject
+
+    public var localMesh: LocalMesh { LocalMesh(scope: scope, section: spock) }
 
     /// The path of the cluster's znodes, `/<namespace>/<scope>`.
     public var basePath: String { ZooKeeperConfig.basePath(namespace: namespace, scope: scope) }

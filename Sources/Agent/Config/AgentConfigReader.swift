@@ -20,7 +20,7 @@ extension AgentConfig {
         let log = LogConfig(reading: root.section("log"))
         let watchdog = Self.watchdog(root)
         let matriarch = MatriarchConfig(reading: root.section("matriarch"))
-        let spock = root.map("spock")
+        let spock = MeshSection.read(root, dcs: bootstrap.dcs, scope: scope)
         let namespace = ZooKeeperConfig.namespace(root)
         for key in ["citus", "exhibitor", "etcd", "etcd3", "consul", "kubernetes", "raft"] {
             root.unsupported(key, "is not yet supported: remove the section; the cluster's state is kept in zookeeper")

@@ -1,8 +1,9 @@
 public import AdminModel
+public import HACore
 public import LocalConfiguration
 
 /// What holds for the whole cluster: the document in the znode `config` with its defaults, the bounds of
-/// contract/patroni.md 3.1 applied, and the local section `postgresql` laid over it.
+/// contract/patroni.md 3.1 applied, and the local sections `postgresql` and `spock` laid over it.
 ///
 /// Each key stands by itself: one that is wrong keeps the value that was accepted last, so that a slip in one line does
 /// not take the others away.
@@ -10,7 +11,8 @@ public struct DynamicConfig: Sendable {
     /// A key of the document that does not hold.
     public struct Rejection: Hashable, Sendable, CustomStringConvertible {
         public let problem: ConfigProblem
-        /// The whole that is kept from the last accepted document, such as `postgresql.parameters.work_mem`.
+        /// The whole that is kept from the last accepted document, such as `postgresql.parameters.work_mem`; where keys of
+        /// `spock` contradict each other the one of them to change, and the section is kept.
         public let key: ConfigPath
 
         /// Found at start, it keeps the agent from starting: going on would break what the cluster relies on.
@@ -32,6 +34,8 @@ public struct DynamicConfig: Sendable {
     /// What the document says, in the bounds.
     public var values: DynamicValues
     public var postgresql: EffectivePostgresConfig
+    /// What is wanted of this cluster in a Spock mesh; nil: nothing.
+    public internal(set) var mesh: MeshSettings?
     /// The document as it holds: wrong keys with their last accepted values. This is what the cache file keeps.
     public var accepted: JSONObject
     public var rejected: [Rejection]
@@ -53,18 +57,22 @@ public struct DynamicConfig: Sendable {
     /// - Parameters:
     ///   - document: the znode's content.
     ///   - last: the document that was accepted last; nil without one, then defaults take the place of what is wrong.
-    ///   - local: the section `postgresql` of the local file; it was checked when it was read.
+    ///   - local: the section `postgresql` of the local file; it was checked when it was read, as was `mesh`.
+    ///   - mesh: what the local file says of `spock`.
     ///   - source: how messages name the document.
     public init(
-        document: JSONObject, last: JSONObject? = nil, local: LocalPostgresConfig, source: String = "znode config"
+        document: JSONObject, last: JSONObject? = nil, local: LocalPostgresConfig, mesh: LocalMesh = LocalMesh(),
+        source: String = "znode config"
     ) {
-        self.init(document: document, last: last, local: local, source: source, refused: [:])
+        self.init(document: document, last: last, local: local, mesh: mesh, source: source, standing: nil, refused: [:])
     }
 
-    /// - Parameter refused: parameters by name, in lower case.
+    /// - Parameters:
+    ///   - standing: the mesh in force until now, which holds on while there is nothing better.
+    ///   - refused: parameters by name, in lower case.
     init(
-        document: JSONObject, last: JSONObject?, local: LocalPostgresConfig, source: String = "znode config",
-        refused: [String: RefusedParameter]
+        document: JSONObject, last: JSONObject?, local: LocalPostgresConfig, mesh: LocalMesh,
+        source: String = "znode config", standing: MeshSettings?, refused: [String: RefusedParameter]
     ) {
         var accepted = document
         var rejected: [Rejection] = []
@@ -89,6 +97,7 @@ public struct DynamicConfig: Sendable {
         self.rejected = rejected
         self.notices = findings.notices
         self.postgresql = EffectivePostgresConfig(dynamic: accepted["postgresql"]?.asObject ?? [:], local: local)
+        followMesh(last: last, local: mesh, standing: standing, source: source)
     }
 
     private static func find(
@@ -124,7 +133,9 @@ public struct DynamicConfig: Sendable {
         let depth: Int
         switch parts.first {
         case "postgresql" where parts.count > 2 && ["parameters", "recovery_conf"].contains(parts[1]): depth = 3
-        case "postgresql", "slots", "permanent_slots", "permanent_replication_slots": depth = 2
+        case "spock" where parts.count > 3 && parts[1] == "dsn" && parts[2] == "options": depth = 4
+        case "spock" where !["databases", "replication_sets"].contains(parts.dropFirst().first): depth = 3
+        case "spock", "postgresql", "slots", "permanent_slots", "permanent_replication_slots": depth = 2
         default: depth = 1
         }
         return ConfigPath(Array(parts.prefix(depth)))

@@ -1,4 +1,5 @@
 public import AdminModel
+internal import HACore
 internal import LocalConfiguration
 
 /// The keys of the cluster's document that the agent's decisions use (contract/patroni.md 3.3). Times in seconds.
@@ -71,6 +72,8 @@ public struct DynamicValues: Hashable, Sendable {
         readSlots(reader)
         Self.refuse(reader)
         readPostgres(reader.section("postgresql"))
+        // Here only for what is wrong in it: what holds depends on the local file, too.
+        _ = MeshSettings(reading: reader.section("spock"), isShared: true)
         reader.withoutEffect("primary_race_backoff")
         reader.finish()
     }

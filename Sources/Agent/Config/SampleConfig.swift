@@ -5,6 +5,52 @@ public enum SampleConfig {
         # Later changes of it here have no effect: use `matriarchctl edit-config`.
         """
 
+    /// Off as long as it is a comment: a mesh is nobody's default.
+    static let spock = """
+        spock:
+          mesh: '#FIXME'
+          node:
+            name: '#FIXME'
+            location: az1
+          databases:
+          - '#FIXME'
+          dsn:
+            mode: service
+            user: postgres
+            passfile: /etc/matriarch/pgpass
+            options:
+              sslmode: prefer
+          replication_sets:
+          - name: default
+            all_tables_in: [public]
+          subscribe:
+            peers: auto
+            name_template: sub_{local}_{peer}
+            replication_sets: [default, default_insert_only, ddl_sql]
+            synchronize: none
+          slots:
+            mode: auto
+            copy_interval: 10s
+            hold_slots: true
+            hold_max_wal: 4GB
+          failover:
+            apply_gate: service
+            on_gap: rewind_or_hold
+            max_gate_wait: 3s
+          ddl:
+            enable_ddl_replication: true
+            include_ddl_repset: true
+            allow_ddl_from_functions: true
+        """
+
+    private static let commentedSpock =
+        """
+        # A node of a Spock mesh, if the cluster is to be one. It may stand under bootstrap.dcs, too, all but passfile and
+        # other files: what is written here wins.
+        #
+
+        """ + spock.split(separator: "\n").map { "# \($0)" }.joined(separator: "\n")
+
     /// - Parameters:
     ///   - name: usually the name of the host.
     ///   - address: where peers reach this host.
@@ -69,6 +115,8 @@ public enum SampleConfig {
           - local all all md5
           - host all all all md5
           - host replication replicator all md5
+
+        \(commentedSpock)
 
         tags:
           failover_priority: 1

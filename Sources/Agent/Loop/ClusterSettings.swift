@@ -29,7 +29,7 @@ final class ClusterSettings: Sendable {
     /// - Parameter accepted: of `patroni.dynamic.json`.
     init(local: AgentConfig, accepted: JSONObject? = nil) {
         let document = accepted ?? local.bootstrap.dcs ?? [:]
-        let dynamic = DynamicConfig(document: document, local: local.postgresql)
+        let dynamic = DynamicConfig(document: document, local: local.postgresql, mesh: local.localMesh)
         assembled = dynamic.postgresql.settings
         state = NIOLockedValueBox(
             State(
@@ -39,6 +39,8 @@ final class ClusterSettings: Sendable {
     var local: AgentConfig { state.withLockedValue { $0.local } }
     var dynamic: DynamicConfig { state.withLockedValue { $0.dynamic } }
     var postgres: PostgresSettings { state.withLockedValue { $0.dynamic.postgresql.settings } }
+    /// What is wanted of this cluster in a Spock mesh; nil: nothing.
+    var mesh: MeshSettings? { state.withLockedValue { $0.dynamic.mesh } }
     var tags: Tags { Tags.effective(configured: local.tags) }
 
     /// The keys whose values in force wait for a restart of the agent.
@@ -50,7 +52,8 @@ final class ClusterSettings: Sendable {
             guard state.zxid != zxid else { return nil }
             let former = state.dynamic.accepted
             state.dynamic = DynamicConfig(
-                document: document, last: state.accepted, local: state.local.postgresql, refused: state.refused)
+                document: document, last: state.accepted, local: state.local.postgresql, mesh: state.local.localMesh,
+                standing: state.dynamic.mesh, refused: state.refused)
             state.previous = state.accepted
             if state.dynamic.accepted != former { state.revision += 1 }
             state.accepted = state.dynamic.accepted
@@ -65,11 +68,14 @@ final class ClusterSettings: Sendable {
     func reload(_ config: AgentConfig) -> [ConfigPath] {
         state.withLockedValue { state in
             let (local, waiting) = state.local.reloaded(config)
-            let former = state.dynamic.postgresql.settings
+            let former = state.dynamic
             state.local = local
             state.dynamic = DynamicConfig(
-                document: state.document, last: state.accepted, local: local.postgresql, refused: state.refused)
-            if state.dynamic.postgresql.settings != former { state.revision += 1 }
+                document: state.document, last: state.accepted, local: local.postgresql, mesh: local.localMesh,
+                standing: former.mesh, refused: state.refused)
+            let isSame =
+                state.dynamic.postgresql.settings == former.postgresql.settings && state.dynamic.mesh == former.mesh
+            if !isSame { state.revision += 1 }
             return waiting
         }
     }
@@ -87,7 +93,7 @@ final class ClusterSettings: Sendable {
             let former = state.dynamic.rejected
             state.dynamic = DynamicConfig(
                 document: state.document, last: state.previous ?? state.accepted, local: state.local.postgresql,
-                refused: state.refused)
+                mesh: state.local.localMesh, standing: state.dynamic.mesh, refused: state.refused)
             state.accepted = state.dynamic.accepted
             return state.dynamic.rejected.filter { !former.contains($0) }
         }

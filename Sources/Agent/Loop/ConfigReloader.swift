@@ -35,8 +35,13 @@ actor ConfigReloader {
             if try tls.reload(loaded.config) { logger.notice("TLS: new certificates and keys are in force") }
             log.apply(loaded.config.log)
             for notice in loaded.notices { logger.info("configuration: \(notice)") }
+            let rejected = settings.dynamic.rejected
             let waiting = settings.reload(loaded.config)
             logger.notice("the local configuration was read again")
+            // Each layer may hold by itself, and the two contradict each other.
+            for rejection in settings.dynamic.rejected where !rejected.contains(rejection) {
+                logger.warning("with the cluster's configuration: \(rejection); the last accepted value stays in force")
+            }
             if !waiting.isEmpty {
                 let keys = waiting.map(\.description).joined(separator: ", ")
                 logger.warning("changed, and held only after a restart of the agent: \(keys)")
