@@ -102,6 +102,9 @@ final class ClusterSettings: Sendable {
     /// The revision that a running PostgreSQL has not been given yet; nil: it has them all.
     var unapplied: Int? { state.withLockedValue { $0.revision == $0.applied ? nil : $0.revision } }
 
+    /// Something else that PostgreSQL's files say has changed.
+    func touch() { state.withLockedValue { $0.revision += 1 } }
+
     /// The revision that the running PostgreSQL was given last.
     var appliedRevision: Int { state.withLockedValue { $0.applied } }
 

@@ -179,9 +179,9 @@ actor MeshLoop {
             addresses: addresses, otherMembers: otherMembers.count,
             routes: await gates.read(mesh))
         for database in mesh.databases {
-            do {
+            do throws(PostgresError) {
                 view.databases[database] = try await sql.look(database, mesh, postmaster: postmaster)
-            } catch let error as PostgresError {
+            } catch {
                 view.obstacles[database] = error.description
             }
         }
