@@ -113,7 +113,7 @@ struct RenderingTests {
         #expect(
             rewinder.arguments(source, true, [.flag("debug")]) == [
                 "/bin/pg_rewind", "--restore-target-wal", "--config-file=/data/postgresql.conf", "-D", "/data",
-                "--source-server", conninfo + " target_session_attrs=read-write", "--debug",
+                "--source-server", conninfo + " target_session_attrs=primary", "--debug",
             ])
         let command = StartCommand(
             installation: installation, config: config,

@@ -44,7 +44,8 @@ final class SessionOwner: Sendable {
 
     init(
         configuration: ZooKeeperConfiguration, layout: ZNodeLayout, me: MemberID, guardian: LeaseGuard,
-        wakeup: Wakeup, watches: MeshWatches? = nil, vault: SessionVault? = nil, findTickTime: (@Sendable () async -> Duration?)? = nil,
+        wakeup: Wakeup, watches: MeshWatches? = nil, vault: SessionVault? = nil,
+        findTickTime: (@Sendable () async -> Duration?)? = nil,
         logger: Logger, admit: @escaping @Sendable (_ record: [UInt8]) async -> Void
     ) {
         self.configuration = configuration

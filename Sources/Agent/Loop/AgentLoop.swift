@@ -41,7 +41,8 @@ actor AgentLoop {
     init(
         me: MemberID, settings: ClusterSettings, sessions: SessionOwner, reader: ClusterReader, guardian: LeaseGuard,
         observer: LocalObserver, runner: EffectRunner, latest: Latest, orders: OrderBook, publisher: Publisher,
-        callbacks: Callbacks, wakeup: Wakeup, mesh: Wakeup, counts: EventCounts, manager: ServiceManager?, agentLog: AgentLog,
+        callbacks: Callbacks, wakeup: Wakeup, mesh: Wakeup, counts: EventCounts, manager: ServiceManager?,
+        agentLog: AgentLog,
         exit: @escaping @Sendable (Int32) -> Void, logger: Logger
     ) {
         self.manager = manager

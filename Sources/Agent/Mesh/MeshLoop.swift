@@ -84,7 +84,7 @@ actor MeshLoop {
             }
             let tree = try await reader.read(mesh, session, deadline: .seconds(1))
             let pause: Duration
-            if let leadership = guardian.leadership, let postmaster = primary {
+            if let leadership = guardian.leadership, let postmaster = primary, isInitialized {
                 pause = try await lead(mesh, tree, leadership, postmaster)
             } else {
                 pause = try await stand(mesh, tree)
@@ -105,6 +105,12 @@ actor MeshLoop {
             return nil
         }
         return keeper.lastStatus?.postmasterPID
+    }
+
+    /// A cluster that is being made has neither users nor databases yet.
+    private var isInitialized: Bool {
+        if case .done = latest.tree?.view.initialize { return true }
+        return false
     }
 
     // MARK: On a standby
@@ -159,7 +165,9 @@ actor MeshLoop {
         defer { lastActions = decision.actions }
         // What does not come to an end by being done is not done again and again.
         if !isDone { return .seconds(1) }
-        if decision.actions.isEmpty { return decision.recheckAfter }
+        if decision.actions.isEmpty {
+            return view.obstacles.isEmpty ? decision.recheckAfter : min(decision.recheckAfter, .seconds(1))
+        }
         return decision.actions == lastActions ? max(decision.recheckAfter, .milliseconds(500)) : .zero
     }
 

@@ -19,7 +19,8 @@ actor MeshSQL {
         try await MeshServerStatus.read(try await connected(to: nil, postmaster), deadline: Self.looking)
     }
 
-    func look(_ database: String, _ settings: MeshSettings, postmaster: Int32) async throws(PostgresError) -> MeshDatabase
+    func look(_ database: String, _ settings: MeshSettings, postmaster: Int32) async throws(PostgresError)
+        -> MeshDatabase
     {
         try await SpockCatalog.read(
             try await connected(to: database, postmaster), for: settings.replicationSets, deadline: Self.looking)
@@ -41,7 +42,8 @@ actor MeshSQL {
     }
 
     /// - Parameter database: to work in; nil: only to look at the server.
-    private func connected(to database: String?, _ postmaster: Int32) async throws(PostgresError) -> PostgresConnection {
+    private func connected(to database: String?, _ postmaster: Int32) async throws(PostgresError) -> PostgresConnection
+    {
         let key = database ?? ""
         if let kept = connections[key] {
             if kept.postmaster == postmaster, await kept.connection.isUsable { return kept.connection }

@@ -156,7 +156,8 @@ public struct Rewinder: Sendable {
     }
 
     func arguments(_ source: Upstream, _ restoreFromArchive: Bool, _ options: [ToolOption]) -> [String] {
-        let conninfo = source.connection(targetSessionAttributes: "read-write").conninfo(includingPassword: false)
+        // Not "read-write": a promoted server of a mesh is read-only to sessions for as long as its gate is shut.
+        let conninfo = source.connection(targetSessionAttributes: "primary").conninfo(includingPassword: false)
         var arguments = [installation.path(of: .pgRewind).string]
         if restoreFromArchive { arguments.append("--restore-target-wal") }
         arguments += ["--config-file=\(config.configFile.string)", "-D", config.dataDirectory.string]

@@ -7,5 +7,7 @@ extension ConnectionInfo {
     public func forMeshWork(in database: String) -> ConnectionInfo {
         with("dbname", database).withSetting("default_transaction_read_only", "off")
             .withSetting("synchronous_commit", "local")
+            // Questions of many small joins look expensive to the planner: compiling them takes seconds.
+            .withSetting("jit", "off")
     }
 }

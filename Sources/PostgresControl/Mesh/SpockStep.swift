@@ -46,7 +46,8 @@ extension SpockStep {
         case .addTable(let set, let table): self = .addTable(set, table)
         case .subscribe(let name, let dsn, let sets, let structure, let data, let forwardOrigins):
             self = .subscribe(
-                name, dsn, version, [SQLText.array(sets), String(structure), String(data), SQLText.array(forwardOrigins)])
+                name, dsn, version,
+                [SQLText.array(sets), String(structure), String(data), SQLText.array(forwardOrigins)])
         case .enable(let subscription): self = .enable(subscription)
         case .dropSubscription(let name): self = .dropSubscription(name)
         case .dropNode(let name): self = .dropNode(name)
