@@ -38,7 +38,7 @@ public final class ClusterNode: Sendable {
         environment = settings.environment(for: place)
         probe = settings.probe
         launcher = settings.launcher
-        try write(configuration: settings.yaml(for: place, zooKeeper: zooKeeper))
+        try write(configuration: try settings.yaml(for: place, zooKeeper: zooKeeper))
     }
 
     /// Replaces the YAML file.

@@ -36,6 +36,8 @@ public struct ClusterSettings: Sendable {
     public var sections: [String] = []
     /// How the tests ask a REST API that speaks TLS; nil: it does not.
     public var probe: Certificates.Files?
+    /// Where others reach a member: its own ports, or those of wires to them.
+    public var reachedAt: @Sendable (NodePlace) throws -> (postgres: UInt16, rest: UInt16) = { ($0.port, $0.restPort) }
     /// Put before the program.
     public var launcher: [String] = []
     public var environment: [String: String] = [:]
@@ -49,7 +51,8 @@ public struct ClusterSettings: Sendable {
     public init() {}
 
     /// The file of one member.
-    func yaml(for node: NodePlace, zooKeeper: String) -> String {
+    func yaml(for node: NodePlace, zooKeeper: String) throws -> String {
+        let reached = try reachedAt(node)
         let withPasswords = !passwordsInEnvironment.contains(node.name)
         func login(_ user: String, _ password: String) -> String {
             withPasswords ? "{username: \(user), password: \(Self.quoted(password))}" : "{username: \(user)}"
@@ -70,7 +73,7 @@ public struct ClusterSettings: Sendable {
             name: \(node.name)
             restapi:
               listen: 127.0.0.1:\(node.restPort)
-              connect_address: 127.0.0.1:\(node.restPort)
+              connect_address: 127.0.0.1:\(reached.rest)
             \(authentication)\(restLines)zookeeper:
               hosts: [\(zooKeeper.split(separator: ",").map { "'\($0)'" }.joined(separator: ", "))]
             \(self.zooKeeper.map { "  \($0)\n" }.joined())bootstrap:
@@ -93,7 +96,7 @@ public struct ClusterSettings: Sendable {
             \(bootstrapLines)
             postgresql:
               listen: 127.0.0.1:\(node.port)
-              connect_address: 127.0.0.1:\(node.port)
+              connect_address: 127.0.0.1:\(reached.postgres)
               data_dir: \(node.dataDirectory)
               bin_dir: \(binaries)
               pgpass: \(node.passwordFile)

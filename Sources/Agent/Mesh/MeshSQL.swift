@@ -27,8 +27,15 @@ actor MeshSQL {
     }
 
     func carryOut(_ statement: MeshStatement, in database: String, postmaster: Int32) async throws(PostgresError) {
-        try await SpockRegistrar.carryOut(
-            statement, on: try await connected(to: database, postmaster), deadline: Self.acting)
+        let connection = try await connected(to: database, postmaster)
+        do throws(PostgresError) {
+            try await SpockRegistrar.carryOut(statement, on: connection, deadline: Self.acting)
+        } catch {
+            // After a change that failed Spock's library may keep a pointer to what is gone: not this session again.
+            connections[database] = nil
+            await connection.close()
+            throw error
+        }
     }
 
     func burn(past position: LSN, in database: String, postmaster: Int32) async throws(PostgresError) {

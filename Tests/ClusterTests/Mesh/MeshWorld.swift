@@ -1,0 +1,161 @@
+import AdminModel
+import Foundation
+import LibPQ
+import Support
+import Testing
+
+/// Three zones of two members each at one ZooKeeper, that replicate to each other by the stand-in for Spock.
+final class MeshWorld: Sendable {
+    /// One zone: a cluster of its own, and a node of the mesh.
+    struct Zone: Sendable {
+        let node: String
+        let cluster: TestCluster
+        /// By member, the ways on which others reach its PostgreSQL and its REST API.
+        let wires: Locked<[String: (postgres: Wire, rest: Wire)]>
+    }
+
+    static let table = "public.mesh_rows"
+    let zones: [Zone]
+    let zooKeeper: SuiteZooKeeper
+    private let secrets: TemporaryFolder
+
+    private init(zones: [Zone], zooKeeper: SuiteZooKeeper, secrets: TemporaryFolder) {
+        self.zones = zones
+        self.zooKeeper = zooKeeper
+        self.secrets = secrets
+    }
+
+    /// Starts everything from empty folders and waits until every zone replicates to every other.
+    static func start() async throws -> MeshWorld {
+        let names = (1...3).flatMap { zone in ["a", "b"].map { "member-\(zone)\($0)" } }
+        let zooKeeper = try await SuiteZooKeeper.start(.wired, members: names)
+        let secrets = try TemporaryFolder("mesh")
+        let mesh = "mesh\(UInt32.random(in: 0 ... .max))"
+        var zones: [Zone] = []
+        for number in 1...3 {
+            let wires = Locked<[String: (postgres: Wire, rest: Wire)]>([:])
+            var settings = try await settings(mesh, "n\(number)", passfile: passfile(in: secrets))
+            settings.scope = "zone\(number)"
+            settings.members = names.filter { $0.hasPrefix("member-\(number)") }
+            settings.reachedAt = { place in
+                let pair = (postgres: try Wire(to: place.port), rest: try Wire(to: place.restPort))
+                wires.withLock { $0[place.name] = pair }
+                return (pair.postgres.port, pair.rest.port)
+            }
+            let cluster = try TestCluster(settings, zooKeeper: zooKeeper.hosts, hosts: zooKeeper.memberHosts)
+            zones.append(Zone(node: "n\(number)", cluster: cluster, wires: wires))
+        }
+        let world = MeshWorld(zones: zones, zooKeeper: zooKeeper, secrets: secrets)
+        do {
+            for zone in zones { try zone.cluster.start() }
+            try await world.whole("from empty folders", within: AgentCommand.deadline(60))
+            for zone in zones {
+                let leader = try await zone.cluster.whole().leader
+                try await leader.query(
+                    "CREATE TABLE \(table) (id bigint PRIMARY KEY, node text NOT NULL, lsn pg_lsn NOT NULL)")
+            }
+            try await world.eachTableReplicates()
+        } catch {
+            await world.discard(after: error)
+            throw error
+        }
+        return world
+    }
+
+    private static func settings(_ mesh: String, _ node: String, passfile: String) async throws -> ClusterSettings {
+        var settings = ClusterSettings()
+        settings.binaries = try await SpockInstallation.binaries()
+        settings.dynamic = [
+            "primary_start_timeout: 0",
+            "spock:",
+            "  mesh: \(mesh)",
+            "  databases: [postgres]",
+            "  node: {name: \(node)}",
+            "  dsn: {user: postgres}",
+            "  slots: {copy_interval: 1s}",
+            "  replication_sets:",
+            "  - {name: default, all_tables_in: [public]}",
+        ]
+        settings.sections = ["spock:\n  dsn:\n    passfile: \(passfile)"]
+        let spock = try await SpockInstallation.settings()
+        settings.parameters = ["output_plugin_libraries", "pglogical.conflict_resolution"].compactMap { name in
+            spock[name].map { "\(name): \(ClusterSettings.quoted($0))" }
+        }
+        return settings
+    }
+
+    /// Peers' passwords, for libpq.
+    private static func passfile(in folder: TemporaryFolder) throws -> String {
+        let password = ClusterSettings().passwords.superuser.replacing("\\", with: "\\\\").replacing(":", with: "\\:")
+        try folder.write("passfile", "*:*:*:postgres:\(password)\n", mode: 0o600)
+        return folder.path("passfile")
+    }
+
+    func discard(after error: (any Error)? = nil) async {
+        if let error {
+            let reports = zones.map { $0.cluster.report() }.joined()
+            FileHandle.standardError.write(Data("\(error)\n\(reports)".utf8))
+        }
+        for zone in zones { await zone.cluster.discard() }
+        try? await zooKeeper.stop()
+        secrets.remove()
+    }
+
+    // MARK: What must hold in the end
+
+    typealias Roles = [String: TestCluster.Roles]
+
+    /// Every zone is whole, and has one enabled subscription to every other that replicates.
+    @discardableResult
+    func whole(
+        _ words: String = "", zones wanted: [Zone]? = nil, within deadline: Duration = AgentCommand.deadline(40)
+    ) async throws -> Roles {
+        let zones = wanted ?? self.zones
+        let end = ContinuousClock.now + deadline
+        var roles: Roles = [:]
+        for zone in zones {
+            for node in zone.cluster.nodes where !node.isRunning { try node.start() }
+            roles[zone.node] = try await zone.cluster.whole(words, within: max(.seconds(1), end - .now))
+        }
+        for zone in zones {
+            guard let leader = roles[zone.node]?.leader else { continue }
+            let peers = zones.map(\.node).filter { $0 != zone.node }.sorted()
+            var last = ""
+            do {
+                try await eventually("replicates", within: max(.seconds(1), end - .now), pace: .milliseconds(100)) {
+                    last = try await subscriptions(of: leader)
+                    return last == peers.map { "\($0) replicating" }.joined(separator: ", ")
+                }
+            } catch is EventuallyTimedOut {
+                throw SupportError("\(zone.node) does not replicate \(words) within \(deadline): \(last)")
+            }
+        }
+        return roles
+    }
+
+    private func subscriptions(of leader: ClusterNode) async throws -> String {
+        do {
+            let rows = try await leader.query(
+                "SELECT provider_node, status FROM spock.sub_show_status() ORDER BY 1, 2", deadline: .seconds(2)
+            ).rows
+            return try rows.map { "\(try $0.text("provider_node")) \(try $0.text("status"))" }
+                .joined(separator: ", ")
+        } catch let error as PostgresError { return "\(error)" }
+    }
+
+    private func eachTableReplicates() async throws {
+        for zone in zones {
+            let leader = try await zone.cluster.whole().leader
+            try await eventually("\(Self.table) is replicated by \(zone.node)", within: AgentCommand.deadline()) {
+                try await leader.query(
+                    "SELECT 1 FROM spock.tables WHERE relname = 'mesh_rows' AND set_name = 'default'"
+                ).rows.count == 1
+            }
+        }
+    }
+
+    /// What a zone says of itself in the tree.
+    func record(of zone: Zone) async throws -> JSONObject {
+        try await ClusterTree.with(zone.cluster) { try await $0.object("spock") }
+    }
+}
