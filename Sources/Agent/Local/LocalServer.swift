@@ -26,6 +26,7 @@ struct LocalServer: Sendable {
     /// Whom commits wait for; written with the other parameters.
     let synchronous = NIOLockedValueBox(SynchronousNames.unmanaged)
     private let lastUpstreams = NIOLockedValueBox<[Upstream]>([])
+    private let lastWarnings = NIOLockedValueBox<[String]>([])
 
     var dataDirectory: FilePath { config.dataDirectory }
     var layout: DataDirectoryLayout { DataDirectoryLayout(dataDirectory) }
@@ -185,12 +186,21 @@ struct LocalServer: Sendable {
                 configured: Dictionary(postgres.recoveryConf.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 }),
                 parameters: parameters.recovery)
         }
-        for warning in parameters.warnings { logger.warning("\(warning)") }
+        warn(parameters.warnings)
         let written = try await config.write(
             parameters, recovery: recovery, hostBasedAccess: postgres.pgHBA, userNameMap: postgres.pgIdent)
         // ALTER SYSTEM would open the gate past the file.
         try await config.stripAutoConf(also: settings.mesh == nil ? [] : ["default_transaction_read_only"])
         return !written.isEmpty
+    }
+
+    /// Each once, until it changes: the files are written often in a failover.
+    private func warn(_ warnings: [String]) {
+        let known = lastWarnings.withLockedValue { last in
+            defer { last = warnings }
+            return last
+        }
+        for warning in warnings where !known.contains(warning) { logger.warning("\(warning)") }
     }
 
     // MARK: Running it

@@ -1,0 +1,221 @@
+import AdminModel
+import Foundation
+import HACore
+import LibPQ
+import Support
+import Testing
+
+extension ClusterTests {
+    /// Three zones that all write: whatever one of them goes through, every row is everywhere in the end, or somebody says
+    /// which are not.
+    @Suite(.serialized, .mesh) struct Mesh {
+        @Test func fromEmptyFoldersToAMesh() async throws {
+            let world = try await SharedMesh.whole()
+            let roles = try await world.whole()
+            for zone in world.zones {
+                let leader = try #require(roles[zone.node]?.leader)
+                // I1, I2
+                let nodes = try await leader.query(
+                    "SELECT n.node_name FROM spock.local_node l JOIN spock.node n ON n.node_id = l.node_id"
+                ).rows.map { try $0.text("node_name") }
+                #expect(nodes == [zone.node])
+                let subscriptions = try await leader.query(
+                    """
+                    SELECT count(*) AS n, bool_and(sub_enabled) AS enabled,
+                        bool_and(coalesce(array_length(sub_forward_origins, 1), 0) = 0) AS plain
+                    FROM spock.subscription
+                    """
+                ).first()
+                #expect(try subscriptions.int64("n") == 2)
+                #expect(try subscriptions.bool("enabled") == true && subscriptions.bool("plain") == true)
+                // I5
+                let texts = try await leader.query("SELECT if_dsn FROM spock.node_interface").rows
+                for row in texts {
+                    #expect(try !row.text("if_dsn").contains(ClusterSettings.Passwords.canary))
+                }
+                let tree = try await ClusterTree.with(zone.cluster) { try await $0.text("spock") }
+                #expect(try !#require(tree).contains(ClusterSettings.Passwords.canary))
+                #expect(!leader.logText.contains(ClusterSettings.Passwords.canary))
+            }
+            // I3: nothing is done any more.
+            let said = world.zones.flatMap(\.cluster.nodes).map { ($0, $0.logText) }
+            try await stays("the mesh is left alone", for: .seconds(4)) {
+                said.allSatisfy { node, before in
+                    !node.logText(since: before).split(separator: "\n").contains {
+                        $0.contains(" database postgres: ") && !$0.contains("advancing slot")
+                    }
+                }
+            }
+            let writers = MeshWriters(world)
+            writers.start()
+            try await writers.progress()
+            #expect(try await writers.expectTheSameEverywhere("at rest") == 0)
+        }
+
+        /// I6 to I8, I10, I12.
+        @Test func eachPrimaryIsKilledInTurn() async throws {
+            let world = try await SharedMesh.whole()
+            let writers = MeshWriters(world)
+            writers.start()
+            try await writers.progress()
+            for zone in world.zones {
+                let before = try await zone.cluster.whole()
+                try await before.leader.kill()
+                try await writers.progress(in: [zone])
+                try before.leader.start()
+                let after = try await world.whole("after the kill of \(before.leader.name)")
+                #expect(after[zone.node]?.leader !== before.leader)
+                try await writers.progress()
+            }
+            try await writers.expectTheSameEverywhere("each zone's primary killed")
+        }
+
+        @Test func aPostmasterDiesInEachZone() async throws {
+            let world = try await SharedMesh.whole()
+            let writers = MeshWriters(world)
+            writers.start()
+            try await writers.progress()
+            for zone in world.zones {
+                let before = try await zone.cluster.whole()
+                try before.leader.kill(\.postmaster, "postmaster")
+                try await writers.progress(in: [zone])
+                try await world.whole("after the end of PostgreSQL in \(zone.node)")
+            }
+            try await writers.progress()
+            try await writers.expectTheSameEverywhere("each zone's postmaster killed")
+        }
+
+        /// I22: the old primary lives on, and what it goes on to take from its peers is missing on the new one.
+        @Test func aCutOffPrimaryIsLeftBehind() async throws {
+            let world = try await SharedMesh.whole()
+            let zone = world.zones[0]
+            let before = try await zone.cluster.whole()
+            let writers = MeshWriters(world)
+            writers.start()
+            try await writers.progress()
+            let wires = try #require(zone.wires.withLock { $0[before.leader.name] })
+            let zooKeeper = try world.zooKeeper.wire(of: before.leader)
+            for wire in [wires.postgres, wires.rest, zooKeeper] { wire.cut() }
+            let other = try #require(before.replicas.first)
+            try await eventually("\(other.name) leads", within: AgentCommand.deadline(40), pace: .milliseconds(100)) {
+                await other.rest("/primary") == 200
+            }
+            for wire in [wires.postgres, wires.rest, zooKeeper] { wire.mend() }
+            try await world.whole("after the cut", within: AgentCommand.deadline(60))
+            try await writers.progress()
+            try await writers.expectTheSameEverywhere("a primary cut off")
+        }
+
+        @Test func aSwitchoverLosesNothing() async throws {
+            let world = try await SharedMesh.whole()
+            let writers = MeshWriters(world)
+            writers.start()
+            for zone in world.zones {
+                try await writers.progress()
+                let before = try await zone.cluster.whole()
+                let answer = try await Rest.ask(
+                    before.replicas[0], "switchover", ["leader": .string(before.leader.name)])
+                #expect(answer.status == 200, "\(answer.body)")
+                let after = try await world.whole("after the switchover in \(zone.node)")
+                #expect(after[zone.node]?.leader !== before.leader)
+            }
+            try await writers.progress()
+            #expect(try await writers.expectTheSameEverywhere("switchovers") == 0)
+        }
+
+        @Test func twoZonesFailAtOnce() async throws {
+            let world = try await SharedMesh.whole()
+            let writers = MeshWriters(world)
+            writers.start()
+            try await writers.progress()
+            let failing = world.zones.prefix(2)
+            for zone in failing {
+                try await zone.cluster.whole().leader.kill(\.postmaster, "postmaster")
+            }
+            try await writers.progress(in: Array(failing))
+            try await world.whole("after two zones failed")
+            try await writers.progress()
+            try await writers.expectTheSameEverywhere("two zones at once")
+        }
+
+        @Test func aPeerThatDoesNotAnswerIsNotWaitedForLong() async throws {
+            let world = try await SharedMesh.whole()
+            let (zone, silent) = (world.zones[0], world.zones[1])
+            let writers = MeshWriters(world)
+            writers.start()
+            try await writers.progress()
+            let agent = try #require(try await silent.cluster.whole().leader.agent)
+            ProcessTable.signal(SIGSTOP, agent)
+            try await zone.cluster.whole().leader.kill(\.postmaster, "postmaster")
+            try await writers.progress(in: [zone])
+            ProcessTable.signal(SIGCONT, agent)
+            try await world.whole("after the silence")
+            try await writers.progress()
+            try await writers.expectTheSameEverywhere("a silent peer")
+        }
+
+        @Test func everythingIsRestarted() async throws {
+            let world = try await SharedMesh.whole()
+            let writers = MeshWriters(world)
+            writers.start()
+            try await writers.progress()
+            for zone in world.zones { for node in zone.cluster.nodes { try await node.kill() } }
+            try await world.whole("after everything was killed", within: AgentCommand.deadline(60))
+            try await writers.progress()
+            try await writers.expectTheSameEverywhere("a restart of everything")
+        }
+    }
+}
+
+/// The three zones that the tests of the suite share: each finds them whole, and new ones when the last test broke them.
+actor SharedMesh {
+    @TaskLocal static var current: SharedMesh?
+    private var world: MeshWorld?
+
+    static func whole() async throws -> MeshWorld {
+        guard let current else { throw SupportError("the suite has no .mesh trait") }
+        return try await current.whole()
+    }
+
+    private func whole() async throws -> MeshWorld {
+        if let world {
+            do {
+                try await world.whole()
+                return world
+            } catch {
+                await world.discard(after: error)
+                self.world = nil
+            }
+        }
+        let made = try await MeshWorld.start()
+        world = made
+        return made
+    }
+
+    func discard() async {
+        await world?.discard()
+        world = nil
+    }
+}
+
+/// Gives a suite its three zones, which end with the suite.
+struct MeshTrait: SuiteTrait, TestScoping {
+    var isRecursive: Bool { false }
+
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @concurrent @Sendable () async throws -> Void
+    ) async throws {
+        let shared = SharedMesh()
+        do {
+            try await SharedMesh.$current.withValue(shared) { try await function() }
+        } catch {
+            await shared.discard()
+            throw error
+        }
+        await shared.discard()
+    }
+}
+
+extension Trait where Self == MeshTrait {
+    static var mesh: MeshTrait { MeshTrait() }
+}
