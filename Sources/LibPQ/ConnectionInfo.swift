@@ -46,6 +46,17 @@ public struct ConnectionInfo: Sendable, Hashable, CustomStringConvertible, Custo
         return copy
     }
 
+    /// A copy whose sessions begin with this setting, over what the server's files, database and role say.
+    public func withSetting(_ name: String, _ value: String) -> ConnectionInfo {
+        var text = ""
+        for character in value {
+            if character == "\\" || character.isWhitespace { text += "\\" }
+            text.append(character)
+        }
+        let given = self["options"].map { $0.isEmpty ? "" : $0 + " " } ?? ""
+        return with("options", "\(given)-c \(name)=\(text)")
+    }
+
     /// The pairs as text `keyword=value ...`; white space, quotes and backslashes in values are escaped by a backslash.
     /// - Parameter includingPassword: true only for what goes into a 0600 file or over a protected connection.
     public func conninfo(includingPassword: Bool) -> String {

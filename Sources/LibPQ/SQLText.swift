@@ -14,4 +14,17 @@ public enum SQLText {
         }
         return quoted + "'"
     }
+
+    /// `{"a","b"}`: the text of an array of texts, for a parameter.
+    public static func array(_ elements: [String]) -> String {
+        let quoted = elements.map { element in
+            var text = "\""
+            for character in element.unicodeScalars {
+                if character == "\"" || character == "\\" { text.unicodeScalars.append("\\") }
+                text.unicodeScalars.append(character)
+            }
+            return text + "\""
+        }
+        return "{" + quoted.joined(separator: ",") + "}"
+    }
 }
