@@ -29,6 +29,20 @@ public struct TimelineFiles: Hashable, Sendable {
         }
     }
 
+    /// Where the timeline's parent was left: the last line of its history file.
+    /// - Returns: nil for the first timeline, which has no file.
+    /// - Throws: `.file`; `.unexpected` when the file is missing, empty (a number that was passed over) or cannot be read.
+    public func fork(of timeline: Timeline) async throws(PostgresControlError) -> LSN? {
+        guard timeline > Timeline(1) else { return nil }
+        let path = folder.appending(Self.name(timeline.rawValue))
+        let text = try await Disk.run { () throws(PostgresControlError) in try AtomicFile.read(path) }
+        guard let fork = text.flatMap({ TimelineHistory(timeline: timeline, text: $0) })?.forks.last else {
+            throw PostgresControlError(
+                .unexpected, "\(path) does not say where timeline \(timeline) began", outcome: .didNotHappen)
+        }
+        return fork.switchLSN
+    }
+
     static func name(_ number: UInt32) -> String { number.walDigits + ".history" }
 
     static func number(_ name: String) -> UInt32? {
