@@ -1,0 +1,124 @@
+import HACore
+import LibPQ
+
+/// What takes several statements that cannot be one transaction.
+extension MeshWork {
+    private static let pace = Duration.milliseconds(10)
+
+    // MARK: Subscriptions
+
+    /// One that somebody has disabled, or dropped, meanwhile is left so.
+    func kick(_ subscription: String) async throws(PostgresError) -> Bool {
+        do throws(PostgresError) {
+            let disabled = try await query(
+                """
+                SELECT spock.sub_disable(s.sub_name, true) FROM spock.subscription s
+                WHERE s.sub_name = $1 AND s.sub_enabled
+                """, [subscription])
+            guard !disabled.rows.isEmpty else { return false }
+        } catch {
+            await connection.close()
+            throw error.failing(to: "kick subscription \(subscription)", outcome: error.outcome)
+        }
+        do throws(PostgresError) {
+            try await query("SELECT spock.sub_enable($1, true)", [subscription])
+            return true
+        } catch {
+            await connection.close()
+            throw error.failing(to: "enable subscription \(subscription), which is disabled now", outcome: .unknown)
+        }
+    }
+
+    // MARK: Slots
+
+    /// A target that is there stays as it is, unless it is lost: that one makes room.
+    func copySlot(_ from: String, _ to: String) async throws(PostgresError) -> Bool {
+        let purpose = "copy slot \(from) to \(to)"
+        do throws(PostgresError) {
+            let found = try await slot(to)
+            guard found?.isLost ?? true else { return false }
+            if found != nil { _ = try await dropSlot(to) }
+            try await query("SELECT pg_copy_logical_replication_slot($1, $2)", [from, to])
+            return true
+        } catch {
+            if error.code == .server, let found = try? await slot(to), !found.isLost { return false }
+            throw error.failing(to: purpose, outcome: error.outcome)
+        }
+    }
+
+    /// Ends whoever uses it first, as often as it comes back. Slots of other databases and physical ones are none of ours.
+    func dropSlot(_ name: String) async throws(PostgresError) -> Bool {
+        var wasThere = false
+        do throws(PostgresError) {
+            while let found = try await slot(name) {
+                wasThere = true
+                if let user = found.user {
+                    try await endUser(user, of: name)
+                } else if try await dropIdleSlot(name) {
+                    return true
+                }
+            }
+            return wasThere
+        } catch { throw error.failing(to: "drop slot \(name)", outcome: error.outcome) }
+    }
+
+    private func slot(_ name: String) async throws(PostgresError) -> (user: String?, isLost: Bool)? {
+        let rows = try await query(
+            """
+            SELECT s.active_pid, \(SpockSlots.isLost) AS is_lost FROM pg_replication_slots s
+            WHERE s.slot_name = $1 AND s.slot_type = 'logical' AND s.database = current_database()
+            """, [name]
+        ).rows
+        return try rows.first.map { row throws(PostgresError) in
+            (row["active_pid"], try row.bool("is_lost") ?? false)
+        }
+    }
+
+    private func endUser(_ user: String, of slot: String) async throws(PostgresError) {
+        guard end - .now > Self.pace else {
+            throw PostgresError(.server, "process \(user) still uses it", sqlState: "55006", outcome: .didNotHappen)
+        }
+        try await query(
+            """
+            SELECT pg_terminate_backend(s.active_pid) FROM pg_replication_slots s
+            WHERE s.slot_name = $1 AND s.active_pid IS NOT NULL
+            """, [slot])
+        try? await Task.sleep(for: Self.pace)
+    }
+
+    /// - Returns: false: somebody has taken it up again.
+    private func dropIdleSlot(_ name: String) async throws(PostgresError) -> Bool {
+        do throws(PostgresError) {
+            try await query("SELECT pg_drop_replication_slot($1)", [name])
+            return true
+        } catch {
+            let isTaken = error.sqlState == "55006" || error.sqlState == "42704"
+            guard isTaken else { throw error }
+            return false
+        }
+    }
+
+    // MARK: WAL
+
+    func burn(past target: LSN) async throws(PostgresError) -> LSN {
+        do throws(PostgresError) {
+            var position = try await self.position("SELECT pg_current_wal_insert_lsn() AS position")
+            while position <= target {
+                // A switch by itself does nothing at the beginning of a segment.
+                position = try await self.position(
+                    """
+                    SELECT pg_logical_emit_message(false, 'matriarch', 'burn'), pg_switch_wal(),
+                      pg_current_wal_insert_lsn() AS position
+                    """)
+            }
+            return position
+        } catch { throw error.failing(to: "move the WAL past \(target)", outcome: error.outcome) }
+    }
+
+    private func position(_ sql: String) async throws(PostgresError) -> LSN {
+        guard let position = try await StatusProbe.lsn(query(sql).first(), "position") else {
+            throw PostgresError(.unexpectedReply, "the position is NULL", outcome: .unknown)
+        }
+        return position
+    }
+}
