@@ -42,7 +42,8 @@ var targets: [Target] = [
         dependencies: ["HACore", "LibPQ", "CPlatform", log, locks, system, subprocess]),
 
     .target(
-        name: "Support", dependencies: ["LibPQ", log, subprocess, system], path: "Tests/Support"),
+        name: "Support", dependencies: ["LibPQ", log, subprocess, system], path: "Tests/Support",
+        exclude: ["SpockStandIn"]),
     .testTarget(name: "HACoreTests", dependencies: ["HACore"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "HACore"]),
     .testTarget(name: "AdminModelTests", dependencies: ["AdminModel", "HACore"]),

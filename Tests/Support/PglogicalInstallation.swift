@@ -5,9 +5,18 @@ import Foundation
 public enum PglogicalInstallation {
     private static let making = Locked<Task<String, any Error>?>(nil)
 
-    /// The folder of the programs; fetched when it is missing. MATRIARCH_TEST_VENVS names another parent folder.
+    /// The folders of programs, libraries and shared files below the copy's root. PostgreSQL finds its files relative to
+    /// its program only where they lie to one another as in the system.
+    static let (programs, libraries, shared) = (
+        "lib/postgresql/15/bin", "lib/postgresql/15/lib", "share/postgresql/15"
+    )
+
+    /// The folder of the programs; fetched when it is missing.
     /// - Throws: `SupportError` with the last words of apt-get.
-    public static func binaries() async throws -> String {
+    public static func binaries() async throws -> String { try await root() + "/" + programs }
+
+    /// The root of the copy.
+    static func root() async throws -> String {
         let task = making.withLock { task in
             let made = task ?? Task { try await make() }
             task = made
@@ -17,37 +26,28 @@ public enum PglogicalInstallation {
     }
 
     private static func make() async throws -> String {
-        let parent = ProcessInfo.processInfo.environment["MATRIARCH_TEST_VENVS"] ?? "/var/tmp/matriarch-test-venvs"
-        let folder = "\(parent)/pglogical-15"
-        if FileManager.default.fileExists(atPath: "\(folder)/complete") { return "\(folder)/bin" }
-        try? FileManager.default.removeItem(atPath: folder)
-        try FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
         // The programs are copied: a linked one finds its way back to the system.
         let script = """
-            set -e; umask 022; cd '\(folder)'; mkdir bin lib package
-            cp /usr/lib/postgresql/15/bin/* bin/; ln -s /usr/lib/postgresql/15/lib/* lib/
-            apt-get download -qq postgresql-15-pglogical; dpkg -x postgresql-15-pglogical_*.deb package
-            cp package/usr/lib/postgresql/15/lib/*.so lib/; touch complete
+            rm -rf root package; mkdir -p root/\(programs) root/\(libraries) root/\(shared)/extension package
+            cp /usr/\(programs)/* root/\(programs)
+            ln -s /usr/\(libraries)/* root/\(libraries)
+            ln -s /usr/\(shared)/extension/* root/\(shared)/extension
+            for file in /usr/\(shared)/*; do [ -e root/\(shared)/"${file##*/}" ] || ln -s "$file" root/\(shared); done
+            cd package; apt-get download -qq postgresql-15-pglogical; dpkg -x postgresql-15-pglogical_*.deb .; cd ..
+            cp --remove-destination package/usr/\(libraries)/*.so root/\(libraries)
+            cp --remove-destination package/usr/\(shared)/extension/* root/\(shared)/extension
             """
-        let log = "\(folder)/install.log"
-        guard FileManager.default.createFile(atPath: log, contents: nil) else {
-            throw SupportError("cannot write \(log)")
+        return try await InstalledFolder.make("pglogical-15-\(systemVersion())", within: .seconds(120), script)
+            + "/root"
+    }
+
+    /// Changes when the system's PostgreSQL does: programs copied from one minor version and libraries linked to another
+    /// do not belong together.
+    private static func systemVersion() throws -> String {
+        let attributes = try FileManager.default.attributesOfItem(atPath: "/usr/\(programs)/postgres")
+        guard let size = attributes[.size] as? Int, let date = attributes[.modificationDate] as? Date else {
+            throw SupportError("no size or date of /usr/\(programs)/postgres")
         }
-        let installer = Process()
-        installer.executableURL = URL(filePath: "/bin/sh")
-        installer.arguments = ["-c", script]
-        installer.standardInput = FileHandle.nullDevice
-        installer.standardOutput = FileHandle(forWritingAtPath: log)
-        installer.standardError = installer.standardOutput
-        try installer.run()
-        try await eventually("pglogical is installed", within: .seconds(120), pace: .milliseconds(100)) {
-            !installer.isRunning
-        }
-        guard installer.terminationStatus == 0 else {
-            let words = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
-            throw SupportError("installing pglogical failed: \(words.suffix(1_000))")
-        }
-        return "\(folder)/bin"
+        return "\(size)-\(Int(date.timeIntervalSince1970))"
     }
 }

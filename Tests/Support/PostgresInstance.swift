@@ -58,17 +58,25 @@ public final class PostgresInstance: Sendable {
     public var isRunning: Bool { process.withLock { $0?.isRunning ?? false } }
 
     /// Starts the postmaster and waits until it answers.
-    /// - Parameter settings: given on its command line.
-    public func start(_ settings: [String: String] = [:], within deadline: Duration = .seconds(20)) async throws {
+    /// - Parameters:
+    ///   - settings: given on its command line.
+    ///   - environment: what its workers inherit.
+    public func start(
+        _ settings: [String: String] = [:], environment: [String: String] = [:],
+        within deadline: Duration = .seconds(20)
+    ) async throws {
         var arguments = ["-D", dataDirectory, "-p", String(port), "-c", "listen_addresses=127.0.0.1"]
         arguments += ["-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "wal_log_hints=on"]
         for (name, value) in settings.sorted(by: { $0.key < $1.key }) { arguments += ["-c", "\(name)=\(value)"] }
-        try await start(arguments: arguments, within: deadline)
+        try await start(arguments: arguments, environment: environment, within: deadline)
     }
 
     /// Starts the postmaster with exactly these arguments and waits until it answers on `port`.
-    public func start(arguments: [String], within deadline: Duration = .seconds(20)) async throws {
-        let started = try UnprivilegedProcess.start("\(binaries)/postgres", arguments, folder: folder.path, output: log)
+    public func start(
+        arguments: [String], environment: [String: String] = [:], within deadline: Duration = .seconds(20)
+    ) async throws {
+        let started = try UnprivilegedProcess.start(
+            "\(binaries)/postgres", arguments, environment: environment, folder: folder.path, output: log)
         process.withLock { $0 = started }
         try await eventually("PostgreSQL accepts connections, see \(log)", within: deadline, pace: .milliseconds(20)) {
             if let status = started.exitStatus { throw SupportError("postgres ended (\(status)): \(logTail)") }

