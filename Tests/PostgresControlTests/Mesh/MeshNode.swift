@@ -18,12 +18,10 @@ final class MeshNode: Sendable {
     init(_ name: String) async throws {
         self.name = name
         server = try await PostgresInstance("mesh-\(name)", binaries: SpockInstallation.binaries())
-        try await server.start(
-            try await SpockInstallation.settings().merging([
-                "wal_level": "logical", "track_commit_timestamp": "on", "max_worker_processes": "16",
-                // The gate of clients is shut: the agent's own sessions get past it.
-                "default_transaction_read_only": "on",
-            ]) { $1 })
+        var settings = try await SpockInstallation.settings()
+        // The gate of clients is shut: the agent's own sessions get past it.
+        settings["default_transaction_read_only"] = "on"
+        try await server.start(settings)
         let passfile = try await server.upstream().passfile?.string ?? ""
         dsn = "host=127.0.0.1 port=\(server.port) user=postgres dbname=app passfile=\(passfile)"
         try await connect("postgres").query("CREATE DATABASE app", deadline: .seconds(20))
