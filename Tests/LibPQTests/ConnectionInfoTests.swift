@@ -25,6 +25,12 @@ struct ConnectionInfoTests {
         #expect(info.conninfo(includingPassword: false) == "dbname=postgres user=other port=1")
     }
 
+    @Test func settingsOfASessionAreAppended() {
+        let info = ConnectionInfo([("user", "u")]).withSetting("jit", "off").withSetting("a.b", "x y\\")
+        #expect(info["options"] == #"-c jit=off -c a.b=x\ y\\"#)
+        #expect(ConnectionInfo([("options", "")]).withSetting("jit", "off")["options"] == "-c jit=off")
+    }
+
     @Test func aPasswordNeverPrints() {
         let info = ConnectionInfo([("user", "u"), ("password", "hush"), ("sslpassword", "hush2")])
         var dumped = ""

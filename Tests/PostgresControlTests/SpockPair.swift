@@ -116,7 +116,7 @@ final class SpockNode: Sendable {
     }
 
     /// One statement on a connection of its own: pglogical keeps a pointer into a transaction that failed, and the next
-    /// change on the same connection may end the server.
+    /// change on the same connection ends the server.
     @discardableResult
     func query(_ sql: String, _ parameters: [String?] = [], database: String = "app") async throws -> QueryResult {
         let info = server.conninfo.with("dbname", database).with("options", "-c search_path=public")

@@ -31,4 +31,18 @@ struct TimelineFilesTests {
         let found = try FileManager.default.contentsOfDirectory(atPath: wal.string).compactMap(TimelineFiles.number)
         #expect(found.sorted() == files)
     }
+
+    @Test func aForkIsTheLastLineOfTheTimelinesOwnFile() async throws {
+        let (folder, wal) = try folder(["00000002.history"])
+        defer { folder.remove() }
+        let files = TimelineFiles(dataDirectory: FilePath(folder.path))
+        try "1\t0/3000000\tno recovery target specified\n\n2\t0/5000A0\tbefore 2000-01-01\n".write(
+            toFile: "\(wal)/0000000A.history", atomically: true, encoding: .utf8)
+        #expect(try await files.fork(of: Timeline(10)) == LSN("0/5000A0"))
+        #expect(try await files.fork(of: Timeline(1)) == nil)
+        for passedOver in [Timeline(2), Timeline(3)] {
+            let error = await #expect(throws: PostgresControlError.self) { try await files.fork(of: passedOver) }
+            #expect(error?.code == .unexpected && error?.message.contains("timeline \(passedOver)") == true)
+        }
+    }
 }

@@ -16,11 +16,15 @@ extension MeshWork {
                 WHERE s.sub_name = $1 AND s.sub_enabled
                 """, [subscription])
             guard !disabled.rows.isEmpty else { return false }
-        } catch { throw error.failing(to: "kick subscription \(subscription)", outcome: error.outcome) }
+        } catch {
+            await connection.close()
+            throw error.failing(to: "kick subscription \(subscription)", outcome: error.outcome)
+        }
         do throws(PostgresError) {
             try await query("SELECT spock.sub_enable($1, true)", [subscription])
             return true
         } catch {
+            await connection.close()
             throw error.failing(to: "enable subscription \(subscription), which is disabled now", outcome: .unknown)
         }
     }

@@ -8,7 +8,7 @@ public import LibPQ
 /// its last, as long as none can connect anew.
 public enum SpockCatalog {
     /// - Parameters:
-    ///   - connection: to the database in question.
+    ///   - connection: to the database in question; see `ConnectionInfo.forMeshWork`.
     ///   - sets: whose schemas and tables are looked up.
     ///   - deadline: for all of it.
     /// - Returns: connection strings are without passwords. Without the extension, no more than the encoding is there.

@@ -7,22 +7,36 @@ public enum SpockRegistrar {
     /// - Parameters:
     ///   - connection: to the database in question, as superuser; see `ConnectionInfo.forMeshWork`. Outside of a
     ///     transaction.
-    ///   - deadline: for all of it. What then waits in PostgreSQL is cancelled, and the connection is closed.
+    ///   - deadline: for all of it. What then waits in PostgreSQL is cancelled.
     /// - Returns: false: it was so already.
     /// - Throws: an error whose message begins with what was to be done and to what; passwords in it are starred out. Its
-    ///   outcome is `.didNotHappen` where nothing of it can have stayed.
+    ///   outcome is `.didNotHappen` where nothing of it can have stayed. The connection is closed after a missed deadline,
+    ///   and after any failure that has to do with a subscription.
     @discardableResult
     public static func carryOut(
         _ statement: MeshStatement, on connection: PostgresConnection, deadline: Duration
     ) async throws(PostgresError) -> Bool {
-        let session = MeshWork(connection: connection, end: ContinuousClock.now + deadline)
+        let work = MeshWork(connection: connection, end: ContinuousClock.now + deadline)
         switch statement {
-        case .kick(let subscription): return try await session.kick(subscription)
-        case .copySlot(let from, let to): return try await session.copySlot(from, to)
-        case .dropSlot(let name): return try await session.dropSlot(name)
-        default:
-            guard let step = SpockStep(statement, try await session.version(statement)) else { return false }
-            return try await session.carryOut(step)
+        case .createExtension: return try await work.carryOut(.createExtension)
+        case .createNode(let name, let dsn, let location, let country, let info):
+            return try await work.carryOut(.createNode(name, dsn, [location, country, info]))
+        case .createSet(let name, let set): return try await work.carryOut(.createSet(name, set))
+        case .alterSet(let name, let set): return try await work.carryOut(.alterSet(name, set))
+        case .addTable(let set, let table): return try await work.carryOut(.addTable(set, table))
+        case .subscribe(let name, let dsn, let sets, let structure, let data, let origins):
+            let version = try await work.version(for: "create subscription \(name)")
+            return try await work.carryOut(
+                .subscribe(
+                    name, dsn, sets: sets, structure: structure, data: data, forwardOrigins: origins, version))
+        case .enable(let subscription): return try await work.carryOut(.enable(subscription))
+        case .kick(let subscription): return try await work.kick(subscription)
+        case .dropSubscription(let name): return try await work.carryOut(.dropSubscription(name))
+        case .dropNode(let name): return try await work.carryOut(.dropNode(name))
+        case .setOrigin(let name, let position): return try await work.carryOut(.setOrigin(name, position))
+        case .copySlot(let from, let to): return try await work.copySlot(from, to)
+        case .advanceSlot(let name, let position): return try await work.carryOut(.advanceSlot(name, position))
+        case .dropSlot(let name): return try await work.dropSlot(name)
         }
     }
 
@@ -51,13 +65,12 @@ struct MeshWork {
         try await query(call.sql, call.parameters).first().values.first == "t"
     }
 
-    /// Only a subscription is made differently from one version to the next.
-    func version(_ statement: MeshStatement) async throws(PostgresError) -> SpockVersion {
-        guard case .subscribe(let name, _, _, _, _, _) = statement else { return SpockVersion(0, 0, 0) }
+    /// Of the extension in this database.
+    func version(for purpose: String) async throws(PostgresError) -> SpockVersion {
         do throws(PostgresError) {
             let row = try await query("SELECT extversion FROM pg_extension WHERE extname = 'spock'").first()
             return SpockVersion(try row.text("extversion"))
-        } catch { throw error.failing(to: "create subscription \(name)", outcome: .didNotHappen) }
+        } catch { throw error.failing(to: purpose, outcome: .didNotHappen) }
     }
 
     func carryOut(_ step: SpockStep) async throws(PostgresError) -> Bool {
@@ -68,8 +81,12 @@ struct MeshWork {
             try await perform(step)
             return true
         } catch {
-            // "Already exists" in any of its forms: somebody else was faster.
-            if error.code == .server, (try? await isTrue(step.isDone)) == true { return false }
+            if step.changesSubscription {
+                await connection.close()
+            } else if error.code == .server, (try? await isTrue(step.isDone)) == true {
+                // "Already exists" in any of its forms: somebody else was faster.
+                return false
+            }
             throw error.failing(to: step.purpose, outcome: error.outcome)
         }
     }

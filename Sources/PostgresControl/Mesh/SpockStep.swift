@@ -31,40 +31,20 @@ struct SpockStep {
     var isDone: Call
     var act: Call
     var form: Form
+    /// A session in which it failed must not go on: pglogical and older Spock keep a pointer into the transaction that
+    /// changed a subscription, and with the session's next such change the server crashes (ran).
+    var changesSubscription = false
 }
 
 extension SpockStep {
-    /// - Parameter version: of the extension.
-    /// - Returns: nil for what takes more than one step.
-    init?(_ statement: MeshStatement, _ version: SpockVersion) {
-        switch statement {
-        case .createExtension: self = .createExtension
-        case .createNode(let name, let dsn, let location, let country, let info):
-            self = .createNode(name, dsn, [location, country, info])
-        case .createSet(let name, let set): self = .createSet(name, set)
-        case .alterSet(let name, let set): self = .alterSet(name, set)
-        case .addTable(let set, let table): self = .addTable(set, table)
-        case .subscribe(let name, let dsn, let sets, let structure, let data, let forwardOrigins):
-            self = .subscribe(
-                name, dsn, version,
-                [SQLText.array(sets), String(structure), String(data), SQLText.array(forwardOrigins)])
-        case .enable(let subscription): self = .enable(subscription)
-        case .dropSubscription(let name): self = .dropSubscription(name)
-        case .dropNode(let name): self = .dropNode(name)
-        case .setOrigin(let name, let position): self = .setOrigin(name, position)
-        case .advanceSlot(let name, let position): self = .advanceSlot(name, position)
-        case .kick, .copySlot, .dropSlot: return nil
-        }
-    }
-
-    private static let createExtension = SpockStep(
+    static let createExtension = SpockStep(
         purpose: "create extension spock",
         isDone: Call("SELECT count(*) > 0 FROM pg_extension WHERE extname = 'spock'", []),
         act: Call("CREATE EXTENSION IF NOT EXISTS spock CASCADE", []), form: .transaction)
 
     // MARK: Nodes and sets
 
-    private static func createNode(_ name: String, _ dsn: String, _ about: [String?]) -> SpockStep {
+    static func createNode(_ name: String, _ dsn: String, _ about: [String?]) -> SpockStep {
         SpockStep(
             purpose: "create node \(name)",
             isDone: Call(
@@ -77,7 +57,7 @@ extension SpockStep {
     }
 
     /// Of a peer: with its interfaces. Of this node: with the slots that Spock made, as far as nobody uses them.
-    private static func dropNode(_ name: String) -> SpockStep {
+    static func dropNode(_ name: String) -> SpockStep {
         SpockStep(
             purpose: "drop node \(name)",
             isDone: Call("SELECT count(*) = 0 FROM spock.node WHERE node_name = $1", [name]),
@@ -91,14 +71,14 @@ extension SpockStep {
     }
 
     /// One that exists with other flags is left so: to change it is another statement.
-    private static func createSet(_ name: String, _ set: MeshDatabase.ReplicationSet) -> SpockStep {
+    static func createSet(_ name: String, _ set: MeshDatabase.ReplicationSet) -> SpockStep {
         SpockStep(
             purpose: "create replication set \(name)",
             isDone: Call("SELECT count(*) > 0 FROM \(ownSet) WHERE s.set_name = $1", [name]),
             act: Call("SELECT spock.repset_create($1, $2, $3, $4, $5)", [name] + flags(set)), form: .unreplicated)
     }
 
-    private static func alterSet(_ name: String, _ set: MeshDatabase.ReplicationSet) -> SpockStep {
+    static func alterSet(_ name: String, _ set: MeshDatabase.ReplicationSet) -> SpockStep {
         SpockStep(
             purpose: "alter replication set \(name)",
             isDone: Call(
@@ -110,7 +90,7 @@ extension SpockStep {
     }
 
     /// With the partitions that are not in it yet: taken together by Spock, one that is makes all of them fail.
-    private static func addTable(_ set: String, _ table: MeshDatabase.Table) -> SpockStep {
+    static func addTable(_ set: String, _ table: MeshDatabase.Table) -> SpockStep {
         let relation = "(SELECT c.* FROM pg_class c WHERE c.oid = format('%I.%I', $2::text, $3::text)::regclass) c"
         let pair = "\(relation) CROSS JOIN (SELECT s.* FROM \(ownSet) WHERE s.set_name = $1) s"
         let member = """
@@ -138,8 +118,9 @@ extension SpockStep {
     // MARK: Subscriptions
 
     /// Every argument is given: what Spock takes for one that is left out differs from version to version.
-    private static func subscribe(
-        _ name: String, _ dsn: String, _ version: SpockVersion, _ what: [String]
+    static func subscribe(
+        _ name: String, _ dsn: String, sets: [String], structure: Bool, data: Bool, forwardOrigins: [String],
+        _ version: SpockVersion
     ) -> SpockStep {
         var arguments = "$1, $2, $3::text[], $4, $5, $6::text[], '0'::interval, false"
         if version.subscribesDisabled { arguments += ", true" }
@@ -151,29 +132,34 @@ extension SpockStep {
                 SELECT count(*) > 0 FROM spock.subscription s JOIN spock.node_interface i ON i.if_id = s.sub_origin_if
                 WHERE s.sub_name = $1 AND i.if_dsn = $2
                 """, [name, dsn]),
-            act: Call("SELECT spock.sub_create(\(arguments))", [name, dsn] + what), form: .unreplicated)
+            act: Call(
+                "SELECT spock.sub_create(\(arguments))",
+                [
+                    name, dsn, SQLText.array(sets), String(structure), String(data), SQLText.array(forwardOrigins),
+                ]),
+            form: .unreplicated, changesSubscription: true)
     }
 
-    private static func enable(_ name: String) -> SpockStep {
+    static func enable(_ name: String) -> SpockStep {
         SpockStep(
             purpose: "enable subscription \(name)",
             isDone: Call(
                 "SELECT count(*) > 0 FROM spock.subscription WHERE sub_name = $1 AND sub_enabled", [name]),
-            act: Call("SELECT spock.sub_enable($1, true)", [name]), form: .alone)
+            act: Call("SELECT spock.sub_enable($1, true)", [name]), form: .alone, changesSubscription: true)
     }
 
     /// Spock drops the slot on the provider as well, if it can.
-    private static func dropSubscription(_ name: String) -> SpockStep {
+    static func dropSubscription(_ name: String) -> SpockStep {
         SpockStep(
             purpose: "drop subscription \(name)",
             isDone: Call("SELECT count(*) = 0 FROM spock.subscription WHERE sub_name = $1", [name]),
-            act: Call("SELECT spock.sub_drop($1, true)", [name]), form: .unreplicatedInPart)
+            act: Call("SELECT spock.sub_drop($1, true)", [name]), form: .unreplicatedInPart, changesSubscription: true)
     }
 
     // MARK: Positions
 
     /// In a transaction that writes: by itself, what it logs would not be flushed when it is reported.
-    private static func setOrigin(_ name: String, _ position: LSN) -> SpockStep {
+    static func setOrigin(_ name: String, _ position: LSN) -> SpockStep {
         SpockStep(
             purpose: "set origin \(name) to \(position)",
             isDone: Call(
@@ -185,7 +171,7 @@ extension SpockStep {
             form: .unreplicatedInPart)
     }
 
-    private static func advanceSlot(_ name: String, _ position: LSN) -> SpockStep {
+    static func advanceSlot(_ name: String, _ position: LSN) -> SpockStep {
         SpockStep(
             purpose: "advance slot \(name) to \(position)",
             isDone: Call(
