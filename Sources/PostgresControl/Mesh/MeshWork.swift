@@ -7,25 +7,30 @@ extension MeshWork {
 
     // MARK: Subscriptions
 
-    /// One that somebody has disabled, or dropped, meanwhile is left so.
-    func kick(_ subscription: String) async throws(PostgresError) -> Bool {
+    /// All at once: Spock's manager keeps a lock for up to a second after it has started a worker, and each change of a
+    /// subscription waits for it. One that somebody has disabled, or dropped, meanwhile is left so.
+    func kick(_ subscriptions: [String]) async throws(PostgresError) -> Bool {
+        let names = subscriptions.joined(separator: ", ")
+        let disabled: [String]
         do throws(PostgresError) {
-            let disabled = try await query(
+            disabled = try await query(
                 """
-                SELECT spock.sub_disable(s.sub_name, true) FROM spock.subscription s
-                WHERE s.sub_name = $1 AND s.sub_enabled
-                """, [subscription])
-            guard !disabled.rows.isEmpty else { return false }
+                SELECT s.sub_name, spock.sub_disable(s.sub_name, true) FROM spock.subscription s
+                WHERE s.sub_name = ANY ($1::name[]) AND s.sub_enabled
+                """, [SQLText.array(subscriptions)]
+            ).rows.map { row throws(PostgresError) in try row.text("sub_name") }
+            guard !disabled.isEmpty else { return false }
         } catch {
             await connection.close()
-            throw error.failing(to: "kick subscription \(subscription)", outcome: error.outcome)
+            throw error.failing(to: "kick subscription \(names)", outcome: error.outcome)
         }
         do throws(PostgresError) {
-            try await query("SELECT spock.sub_enable($1, true)", [subscription])
+            try await query(
+                "SELECT spock.sub_enable(n, true) FROM unnest($1::name[]) n", [SQLText.array(disabled)])
             return true
         } catch {
             await connection.close()
-            throw error.failing(to: "enable subscription \(subscription), which is disabled now", outcome: .unknown)
+            throw error.failing(to: "enable subscription \(names), which is disabled now", outcome: .unknown)
         }
     }
 
