@@ -56,7 +56,8 @@ final class PendingRestart: Sendable {
         do {
             let rows = try await monitor.execute(Self.query, deadline: .seconds(2)).rows
             let wanted = await server.parameters(as: role).values
-            found = try rows.compactMap { try Self.change($0, wanted) }.sorted { $0.parameter < $1.parameter }
+            let changes = try rows.compactMap { try Self.change($0, wanted) } + [await serviceFile()].compactMap { $0 }
+            found = changes.sorted { $0.parameter < $1.parameter }
         } catch { server.logger.debug("cannot see which settings wait for a restart: \(error)") }
         let news: [MemberRecord.PendingChange]? = state.withLockedValue { state in
             state.isRunning = false
@@ -73,6 +74,18 @@ final class PendingRestart: Sendable {
             server.logger.notice("these settings wait for a restart of PostgreSQL: \(list)")
         }
         wakeup.signal(urgent: true)
+    }
+
+    /// A postmaster that began without the mesh's service file gives its workers none: they would reach no peer by it, and
+    /// nothing would keep them from one (design/zones.md 1).
+    private func serviceFile() async -> MemberRecord.PendingChange? {
+        guard let mesh = server.settings.mesh, mesh.connection.mode == .service,
+            let postmaster = server.keeper.lastStatus?.postmasterPID
+        else { return nil }
+        let file = server.gates.file(mesh)
+        let files = ServerFiles(dataDirectory: server.dataDirectory)
+        guard await files.hasServiceFile(file, postmaster: postmaster) == false else { return nil }
+        return MemberRecord.PendingChange(parameter: "PGSERVICEFILE", oldValue: "", newValue: file.string)
     }
 
     /// `filed` is what the files say of a setting that the server knows to wait: somebody else may have set it.

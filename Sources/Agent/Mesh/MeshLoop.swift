@@ -33,6 +33,7 @@ actor MeshLoop {
     private var lastActions: [MeshAction] = []
     private var lastProblems: [MeshProblem] = []
     private var lastReason = ""
+    private var lastForeign: [MemberID] = []
     private var complaint = ""
 
     init(
@@ -179,6 +180,10 @@ actor MeshLoop {
         if mesh.connection.mode == .service {
             let files = ServerFiles(dataDirectory: server.dataDirectory)
             readsServices = await files.hasServiceFile(gates.file(mesh), postmaster: postmaster) ?? false
+            // A Patroni that is promoted here writes no service file, and shuts none.
+            let foreign = otherMembers.filter { $0.record.matriarch == nil }.map(\.name)
+            if !foreign.isEmpty { readsServices = false }
+            noteForeign(foreign)
         }
         let forkedAt = try await TimelineFiles(dataDirectory: server.dataDirectory).fork(of: found.timeline)
         var view = MeshView(
@@ -194,6 +199,15 @@ actor MeshLoop {
             }
         }
         return view
+    }
+
+    private func noteForeign(_ members: [MemberID]) {
+        guard members != lastForeign else { return }
+        lastForeign = members
+        guard !members.isEmpty else { return }
+        let names = members.map(\.rawValue).joined(separator: ", ")
+        logger.warning(
+            "spock.dsn.mode: service is not used beside members that Patroni runs (\(names)): nothing is registered")
     }
 
     /// Who streams decides what a peer waits for: on record in the server's parameters.
