@@ -4,6 +4,7 @@ import LibPQ
 import Logging
 import NIOConcurrencyHelpers
 import PostgresControl
+import SystemPackage
 
 /// The settings that wait for a restart of PostgreSQL, with their values (contract/patroni.md 3.8).
 ///
