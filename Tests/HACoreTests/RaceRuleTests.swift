@@ -20,6 +20,25 @@ struct RaceRuleTests {
         #expect(racing(["n3": Scene.primary]).decision.rule == "candidate.primary-alive")
     }
 
+    @Test("Among equals in WAL more usable slots of a mesh count first; alone, a member without any leads")
+    func slots() {
+        func rule(_ rival: Int, own: Int, position: UInt64 = 2000, priority: Int = 1) -> RuleID {
+            var answer = Scene.standby(position, priority: priority)
+            answer.provedSlots = rival
+            var scene = racing(["n2": answer])
+            scene.view.provedSlots = own
+            return scene.decision.rule
+        }
+        #expect(rule(1, own: 0) == "candidate.behind")
+        #expect(rule(1, own: 1) == "candidate.acquire")
+        #expect(rule(3, own: 0, position: 1999) == "candidate.acquire", "rows come before slots")
+        #expect(rule(0, own: 3, position: 2001) == "candidate.behind")
+        // Both ask by the same order: one of them leads.
+        #expect(rule(1, own: 2, priority: 2) == "candidate.acquire")
+        #expect(rule(2, own: 2, priority: 2) == "candidate.behind")
+        #expect(racing([:]).decision.rule == "candidate.acquire")
+    }
+
     @Test("Answers asked for before the lock was seen absent, or grown old, do not count")
     func staleAnswers() {
         var scene = racing([:])

@@ -119,7 +119,10 @@ let candidacyRules: [Rule] = [
             Conclusion("waiting for \($0) to take over as an operator wants", recheckAfter: .milliseconds(200))
         }
     },
-    Rule("candidate.behind", "Somebody eligible has more WAL, or as much and a higher priority.") { s in
+    Rule(
+        "candidate.behind",
+        "Somebody eligible has more WAL, or as much and more slots of the mesh or a higher priority."
+    ) { s in
         guard case .nobody = s.holder, !s.isDesignated, let round = s.raceRound, let sql = s.local.sql else {
             return nil
         }
@@ -136,7 +139,14 @@ let candidacyRules: [Rule] = [
                         + "ahead of my wal position (\(answer.position) > \(sql.position))",
                     recheckAfter: .milliseconds(300))
             }
-            if answer.position == sql.position, answer.failoverPriority > s.policy.failoverPriority {
+            guard answer.position == sql.position else { continue }
+            // Without its slot a peer of the mesh has to be built anew; the order is the same for everybody who asks.
+            if answer.provedSlots > s.view.provedSlots {
+                return Conclusion(
+                    "\(name) has equally tolerable WAL position and \(answer.provedSlots) usable slots of the mesh, while "
+                        + "this node has \(s.view.provedSlots)", recheckAfter: .milliseconds(300))
+            }
+            if answer.provedSlots == s.view.provedSlots, answer.failoverPriority > s.policy.failoverPriority {
                 return Conclusion(
                     "\(name) has equally tolerable WAL position and priority \(answer.failoverPriority), while this "
                         + "node has priority \(s.policy.failoverPriority)", recheckAfter: .milliseconds(300))

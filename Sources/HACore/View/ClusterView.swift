@@ -130,6 +130,8 @@ public struct ClusterView: Hashable, Sendable {
     /// What an operator wants of this PostgreSQL, and when a restart is to happen.
     public var order: MemberOrder?
     public var scheduledRestart: Instant?
+    /// Slots of a mesh with which peers could go on after a promotion here.
+    public var provedSlots = 0
 
     public init(
         now: Instant, me: MemberID, policy: ClusterPolicy = ClusterPolicy(), coordination: Coordination = .never,

@@ -10,10 +10,12 @@ public struct PeerRound: Hashable, Sendable {
         public var failoverPriority: Int
         /// `watchdog_failed`: cannot promote.
         public var disabled: Bool
+        /// Slots of a mesh with which peers could go on after its promotion.
+        public var provedSlots: Int
 
         public init(
             inRecovery: Bool, position: LSN, timeline: Timeline? = nil, nofailover: Bool = false,
-            failoverPriority: Int = 1, disabled: Bool = false
+            failoverPriority: Int = 1, disabled: Bool = false, provedSlots: Int = 0
         ) {
             self.inRecovery = inRecovery
             self.position = position
@@ -21,6 +23,7 @@ public struct PeerRound: Hashable, Sendable {
             self.nofailover = nofailover
             self.failoverPriority = failoverPriority
             self.disabled = disabled
+            self.provedSlots = provedSlots
         }
     }
 
