@@ -7,6 +7,10 @@ import SystemPackage
 enum AtomicFile {
     /// Writes `text`; when run as root, for the owner of the folder.
     static func write(_ text: String, to path: FilePath, mode: mode_t) throws(PostgresControlError) {
+        try write(Array(text.utf8), to: path, mode: mode)
+    }
+
+    static func write(_ bytes: [UInt8], to path: FilePath, mode: mode_t) throws(PostgresControlError) {
         let folder = path.removingLastComponent()
         let temporary = FilePath("\(path.string).\(getpid()).tmp")
         unlink(temporary.string)
@@ -16,7 +20,7 @@ enum AtomicFile {
             defer { close(descriptor) }
             guard fchmod(descriptor, mode) == 0 else { throw failure("chmod", temporary) }  // whatever the umask is
             try giveAway(descriptor, temporary, asOwnerOf: folder)
-            try writeAll(Array(text.utf8), to: descriptor, temporary)
+            try writeAll(bytes, to: descriptor, temporary)
             guard fsync(descriptor) == 0 else { throw failure("fsync", temporary) }
         } catch {
             unlink(temporary.string)
@@ -43,6 +47,10 @@ enum AtomicFile {
 
     /// The text of a file; nil when there is none.
     static func read(_ path: FilePath) throws(PostgresControlError) -> String? {
+        try bytes(path).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    static func bytes(_ path: FilePath) throws(PostgresControlError) -> [UInt8]? {
         let descriptor = open(path.string, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
@@ -53,7 +61,7 @@ enum AtomicFile {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
             let count = Glibc.read(descriptor, &buffer, buffer.count)
-            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            if count == 0 { return bytes }
             guard count > 0 else {
                 if errno == EINTR { continue }
                 throw failure("read", path)
@@ -113,6 +121,16 @@ enum AtomicFile {
     static func failure(_ what: String, _ path: FilePath) -> PostgresControlError {
         PostgresControlError(
             .file, "\(what) \(path.string): \(String(cString: strerror(errno)))", outcome: .didNotHappen)
+    }
+
+    /// Makes a folder; when run as root, for the owner of the folder that it is in.
+    static func makeFolder(_ path: FilePath, mode: mode_t) throws(PostgresControlError) {
+        guard mkdir(path.string, mode) == 0 else { throw failure("create", path) }
+        let descriptor = open(path.string, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("open", path) }
+        defer { close(descriptor) }
+        guard fchmod(descriptor, mode) == 0 else { throw failure("chmod", path) }
+        try giveAway(descriptor, path, asOwnerOf: path.removingLastComponent())
     }
 
     private static func giveAway(
