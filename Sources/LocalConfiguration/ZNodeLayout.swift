@@ -13,6 +13,8 @@ public struct ZNodeLayout: Hashable, Sendable {
     public let timeline: ZNodePath
     /// Ephemeral while an agent of ours makes the cluster: an `initialize` with our mark and without it was given up.
     public let bootstrap: ZNodePath
+    /// Ephemeral while a standby restarts to take in slots of the mesh: one at a time (design/zones.md 4).
+    public let slotTurn: ZNodePath
     /// Parent of the candidates' own lease znodes (lock.md 2.5).
     public let leases: ZNodePath
     /// What the cluster says to its peers of a mesh, and what operators asked it for (design/zones.md 2).
@@ -34,6 +36,7 @@ public struct ZNodeLayout: Hashable, Sendable {
         epochKeep = try epoch.child("keep")
         timeline = try base.child("timeline")
         bootstrap = try base.child("bootstrap")
+        slotTurn = try base.child("spock_slots")
         leases = try base.child("lease")
         mesh = try base.child("spock")
         meshIntents = try base.child("spock_intents")

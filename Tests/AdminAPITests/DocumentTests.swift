@@ -72,6 +72,12 @@ import Testing
         #expect(replica.inRecovery)
         #expect(replica.position == LSN(67_109_000))
         #expect(replica.timeline == Timeline(1))
+        #expect(replica.provedSlots == 0)
+        var scene = Scene.replica()
+        scene.status.usableSlots = 2
+        #expect(PeerRound.Answer(status: StatusDocument(view: scene.view).json)?.provedSlots == 2)
+        scene.status.role = .primary
+        #expect(StatusDocument(view: scene.view).json["matriarch"]?["slots"] == nil, "a primary's are no copies")
     }
 
     @Test func rejectedConfigurationAndLostSlotsAreShown() {

@@ -7,7 +7,7 @@ struct RecordTests {
     static let members = [
         #"{"conn_url":"postgres://10.0.0.1:5432/postgres","api_url":"http://10.0.0.1:8008/patroni","state":"running","role":"primary","version":"4.1.5","tags":{"failover_priority":"1","nofailover":true},"xlog_location":67406848,"timeline":1}"#,
         #"{"conn_url":"postgres://10.0.0.2:5432/postgres","api_url":"http://10.0.0.2:8008/patroni","state":"running","role":"replica","version":"4.1.5","proxy_url":"postgres://proxy:6432/postgres","tags":{"custom":"x1"},"pending_restart":true,"pending_restart_reason":{"max_connections":{"old_value":"100","new_value":"101"}},"xlog_location":67406848,"replay_lsn":67406848,"receive_lsn":67406848,"replication_state":"streaming","timeline":1,"scheduled_restart":{"schedule":"2099-01-01T00:00:00+00:00","postmaster_start_time":"2026-11-21 02:51:03.471634+00:00"},"pause":true}"#,
-        #"{"conn_url":"postgres://[::1]:5432/postgres","api_url":"http://h:8008/patroni","state":"stopping","role":"primary","version":"4.1.5","checkpoint_after_promote":false,"matriarch":{"version":"1.0.0","keeper":"attached","epoch":12,"session_timeout_ms":10000}}"#,
+        #"{"conn_url":"postgres://[::1]:5432/postgres","api_url":"http://h:8008/patroni","state":"stopping","role":"primary","version":"4.1.5","checkpoint_after_promote":false,"matriarch":{"version":"1.0.0","keeper":"attached","epoch":12,"session_timeout_ms":10000,"slots":2}}"#,
     ]
 
     @Test("a member's record comes back byte for byte", arguments: members)

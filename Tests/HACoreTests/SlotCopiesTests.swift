@@ -94,6 +94,18 @@ struct SlotCopiesTests {
         #expect(chosen(leader, [bare]))
     }
 
+    @Test("PostgreSQL keeps them itself from 17 on")
+    func copier() {
+        func copier(_ mode: MeshSettings.SlotMode, _ major: Int) -> SlotCopier? {
+            var settings = MeshSettings(mesh: "m", node: "n", databases: [])
+            settings.slotMode = mode
+            return settings.slotCopier(majorVersion: major)
+        }
+        #expect(copier(.auto, 16) == .agent && copier(.auto, 17) == .postgres)
+        #expect(copier(.copy, 16) == .agent && copier(.copy, 18) == .agent)
+        #expect(copier(.native, 16) == nil && copier(.native, 17) == .postgres)
+    }
+
     // MARK: When to restart
 
     private let start = Instant(nanoseconds: 1_000_000_000_000)

@@ -121,6 +121,37 @@ struct SlotCopyTests {
         #expect(try await drop(pair.standby) == [SlotPair.slot])
     }
 
+    /// Its own slot is still there, has confirmed more than the copy that leads now, and may lead itself one day.
+    @Test func aFormerPrimaryTakesTheLeadersState() async throws {
+        let (before, open) = try await busyPair("former")
+        try await open.simple("COMMIT", deadline: .seconds(5))
+        await open.close()
+        _ = try await SlotFiles(dataDirectory: before.standby.directory).install(before.parcels(), limit: 10)
+        try await before.startStandby()
+        #expect(try await before.round().proved == [SlotPair.slot])
+        #expect(try await before.consume() == [2])
+        let pair = try await before.exchanged()
+        let files = SlotFiles(dataDirectory: pair.standby.directory)
+        let leader = try await pair.leader()
+        let contents = try await files.read(as: leader)
+        let (own, theirs) = (try #require(contents.slots.first), try #require(leader.slots.first))
+        #expect(own.confirmed > theirs.confirmed)
+        #expect(
+            SlotCopies.toInstall(leader: leader.slots, own: contents.slots, oldestWAL: contents.oldestWAL)
+                == leader.slots)
+        #expect(try await files.install(pair.parcels(), limit: 10) == [SlotPair.slot])
+        try await pair.startStandby()
+        #expect(try await pair.round().proved == [SlotPair.slot])
+        try await pair.query("INSERT INTO t VALUES (6)")
+        #expect(try await pair.consume() == [2, 6])
+        try await pair.query("INSERT INTO t VALUES (7)")
+
+        #expect(try await pair.round([SlotPair.slot: .done]).proved == [SlotPair.slot])
+        let back = try await pair.exchanged()
+        #expect(try await back.consume() == [7])
+        await back.end()
+    }
+
     @Test func noMoreThanTheServerStartsWith() async throws {
         let (pair, open) = try await busyPair("limit")
         #expect(

@@ -23,6 +23,23 @@ struct SlotPair {
         standby = try await PostgresInstance("\(name)-b", binaries: binaries, empty: true)
     }
 
+    /// After they have changed places.
+    private init(exchanging pair: SlotPair) {
+        (primary, standby, settings) = (pair.standby, pair.primary, pair.settings)
+    }
+
+    /// An orderly switchover; the former primary is stopped.
+    func exchanged() async throws -> SlotPair {
+        try await primary.stop()
+        try await standby.query("SELECT pg_promote()")
+        try await standby.query(
+            """
+            SELECT pg_create_physical_replication_slot('b', true)
+            WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = 'b')
+            """)
+        return SlotPair(exchanging: self)
+    }
+
     /// Makes the standby, stopped.
     func clone() async throws {
         let cloner = Cloner(

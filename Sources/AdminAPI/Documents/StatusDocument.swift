@@ -88,6 +88,7 @@ struct StatusDocument: Sendable {
         object["postgresql_obstacle"] = (status.local?.obstacle).map(JSONValue.string)
         object["replay_waits"] = (view.server?.sql.replayWait ?? status.local?.sql?.replayWait).map(JSONValue.string)
         object["diverged"] = status.local?.givenUp?.json
+        if status.role != .primary { object["slots"] = status.usableSlots.map { .int(Int64($0)) } }
         if !status.lostSlots.isEmpty { object["lost_slots"] = .array(status.lostSlots.map(JSONValue.string)) }
         let rejected = status.dynamic.rejectedJSON
         if !rejected.isEmpty { object["config_rejected"] = .object(rejected) }

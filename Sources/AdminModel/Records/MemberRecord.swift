@@ -147,10 +147,13 @@ public struct MatriarchPart: Hashable, Sendable {
     public var diverged: GivenUpWAL?
     /// Keys of the cluster's configuration that it does not follow, with the reasons.
     public var configRejected: JSONObject
+    /// Of a standby: slots of the mesh with which peers could go on after its promotion; nil: in no mesh.
+    public var slots: Int?
 
     public init(
         version: String? = nil, keeper: KeeperState? = nil, epoch: Int64? = nil, sessionTimeout: Int64? = nil,
-        replayWaits: String? = nil, diverged: GivenUpWAL? = nil, configRejected: JSONObject = [:]
+        replayWaits: String? = nil, diverged: GivenUpWAL? = nil, configRejected: JSONObject = [:],
+        slots: Int? = nil
     ) {
         self.diverged = diverged
         self.configRejected = configRejected
@@ -159,6 +162,7 @@ public struct MatriarchPart: Hashable, Sendable {
         self.epoch = epoch
         self.sessionTimeout = sessionTimeout
         self.replayWaits = replayWaits
+        self.slots = slots
     }
 
     public init(json object: JSONObject) {
@@ -168,6 +172,7 @@ public struct MatriarchPart: Hashable, Sendable {
         sessionTimeout = object["session_timeout_ms"]?.looseInt
         replayWaits = object["replay_waits"]?.asString
         configRejected = object["config_rejected"]?.asObject ?? [:]
+        slots = object["slots"]?.looseInt.flatMap { Int(exactly: $0) }
     }
 
     public var json: JSONValue {
@@ -178,6 +183,7 @@ public struct MatriarchPart: Hashable, Sendable {
         object["session_timeout_ms"] = sessionTimeout.map(JSONValue.int)
         object["replay_waits"] = replayWaits.map(JSONValue.string)
         object["diverged"] = diverged?.json
+        object["slots"] = slots.map { .int(Int64($0)) }
         if !configRejected.isEmpty { object["config_rejected"] = .object(configRejected) }
         return .object(object)
     }

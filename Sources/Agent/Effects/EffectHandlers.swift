@@ -66,6 +66,7 @@ struct EffectHandlers: Sendable {
     let bootstrapped = NIOLockedValueBox<BootstrapConfig.Method?>(nil)
     let orders: OrderBook
     let pending: PendingRestart
+    let meshSlots: MeshSlotKeeper
     /// Ends the process with a code; PostgreSQL stays as it is.
     let exit: @Sendable (Int32) -> Void
     let logger: Logger
@@ -129,6 +130,7 @@ struct EffectHandlers: Sendable {
             if role == .primary, let method = try await unfinishedMethod() {
                 return try await startBootstrapped(by: method, epochZxid: zxid)
             }
+            if role == .standby { await meshSlots.prepareStart() }
             try await server.start(as: role, following: followed(), epochZxid: zxid)
         case .stop:
             await runBeforeStop()

@@ -91,6 +91,7 @@ extension PeerRound.Answer {
                 $0 == 0 ? nil : Timeline($0)
             },
             nofailover: tags.nofailover, failoverPriority: tags.failoverPriority,
-            disabled: status["watchdog_failed"]?.asBool == true)
+            disabled: status["watchdog_failed"]?.asBool == true,
+            provedSlots: status["matriarch"]?["slots"]?.asInt.flatMap { Int(exactly: $0) } ?? 0)
     }
 }

@@ -115,11 +115,13 @@ public struct AgentAssembly: Sendable {
             }, mesh: meshBoard)
         let orders = OrderBook { wakeup.signal(urgent: true) }
         let pending = PendingRestart(server: server, monitor: monitor, wakeup: wakeup)
+        let meshSlots = Self.meshSlots(
+            server, sessions, latest, orders, wakeups: [wakeup, watches.wakeup], mesh: { settings.mesh })
         let runner = EffectRunner(
             effects: EffectHandlers(
                 me: me, lock: lock, server: server, monitor: monitor, observer: observer,
-                peers: peers, settings: settings, latest: latest, orders: orders, pending: pending, exit: exit,
-                logger: logger),
+                peers: peers, settings: settings, latest: latest, orders: orders, pending: pending,
+                meshSlots: meshSlots, exit: exit, logger: logger),
             wakeup: wakeup, logger: logger)
         let members = MemberPublisher(layout: layout, me: me, logger: logger)
         let publisher = Publisher(
@@ -128,16 +130,18 @@ public struct AgentAssembly: Sendable {
             slots: SlotMaintenance(
                 me: me, settings: settings,
                 info: { server.superuserConnection(applicationName: "Matriarch slots") }, logger: logger),
-            cache: cache, orders: orders, pending: pending, board: board, logger: logger)
+            meshSlots: meshSlots, cache: cache, orders: orders, pending: pending, board: board, logger: logger)
         let loop = AgentLoop(
             me: me, settings: settings, sessions: sessions, reader: reader, guardian: guardian, observer: observer,
-            runner: runner, latest: latest, orders: orders, publisher: publisher, callbacks: callbacks, wakeup: wakeup,
-            mesh: watches.wakeup, counts: counts, manager: manager, agentLog: log, exit: exit, logger: logger)
+            runner: runner, latest: latest, orders: orders, meshSlots: meshSlots, publisher: publisher,
+            callbacks: callbacks, wakeup: wakeup, mesh: watches.wakeup, counts: counts, manager: manager, agentLog: log,
+            exit: exit, logger: logger)
         let mesh = MeshLoop(
             me: me, scope: config.scope, settings: settings, sessions: sessions, guardian: guardian, lock: lock,
             keeper: keeper, server: server, latest: latest, gates: gates,
             reader: MeshReader(layout: layout, scope: config.scope, watches: watches, logger: logger),
-            sql: MeshSQL(info: { server.superuserConnection(applicationName: "Matriarch mesh") }), board: meshBoard,
+            sql: MeshSQL(info: { server.superuserConnection(applicationName: "Matriarch mesh") }), slots: meshSlots,
+            board: meshBoard,
             wakeup: watches.wakeup,
             reconfigure: {
                 settings.touch()

@@ -16,6 +16,7 @@ actor AgentLoop {
     private let runner: EffectRunner
     private let latest: Latest
     private let orders: OrderBook
+    private let meshSlots: MeshSlotKeeper
     private let publisher: Publisher
     private let callbacks: Callbacks
     private let wakeup: Wakeup
@@ -40,7 +41,8 @@ actor AgentLoop {
 
     init(
         me: MemberID, settings: ClusterSettings, sessions: SessionOwner, reader: ClusterReader, guardian: LeaseGuard,
-        observer: LocalObserver, runner: EffectRunner, latest: Latest, orders: OrderBook, publisher: Publisher,
+        observer: LocalObserver, runner: EffectRunner, latest: Latest, orders: OrderBook, meshSlots: MeshSlotKeeper,
+        publisher: Publisher,
         callbacks: Callbacks, wakeup: Wakeup, mesh: Wakeup, counts: EventCounts, manager: ServiceManager?,
         agentLog: AgentLog,
         exit: @escaping @Sendable (Int32) -> Void, logger: Logger
@@ -56,6 +58,7 @@ actor AgentLoop {
         self.runner = runner
         self.latest = latest
         self.orders = orders
+        self.meshSlots = meshSlots
         self.publisher = publisher
         self.callbacks = callbacks
         self.wakeup = wakeup
@@ -151,6 +154,7 @@ actor AgentLoop {
         view.leaving = leaving
         view.order = orders.current
         view.scheduledRestart = orders.scheduled?.dueAt
+        view.provedSlots = meshSlots.usableSlots?.count ?? 0
         return view
     }
 

@@ -22,6 +22,7 @@ actor MeshLoop {
     private let gates: MeshGates
     private let reader: MeshReader
     private let sql: MeshSQL
+    private let slots: MeshSlotKeeper
     private let board: MeshBoard
     private let wakeup: Wakeup
     /// Makes the cluster's loop give PostgreSQL its changed configuration.
@@ -39,7 +40,7 @@ actor MeshLoop {
     init(
         me: MemberID, scope: String, settings: ClusterSettings, sessions: SessionOwner, guardian: LeaseGuard,
         lock: LockEffects, keeper: KeeperLink, server: LocalServer, latest: Latest, gates: MeshGates,
-        reader: MeshReader, sql: MeshSQL, board: MeshBoard, wakeup: Wakeup,
+        reader: MeshReader, sql: MeshSQL, slots: MeshSlotKeeper, board: MeshBoard, wakeup: Wakeup,
         reconfigure: @escaping @Sendable () -> Void, logger: Logger
     ) {
         self.me = me
@@ -54,6 +55,7 @@ actor MeshLoop {
         self.gates = gates
         self.reader = reader
         self.sql = sql
+        self.slots = slots
         self.board = board
         self.wakeup = wakeup
         self.reconfigure = reconfigure
@@ -125,7 +127,23 @@ actor MeshLoop {
             try await gates.shutAll(tree.peers.map(\.record.node), mesh, local: server.meshAddress)
         }
         board.post(MeshStatus(settings: mesh, own: tree.own, peers: tree.peers, intents: tree.intents))
-        return settings.policy.loopWait
+        // Beside: a slot may have much WAL to read, and the gates do not wait for it.
+        let recorded = Self.recordedSlots(tree, of: mesh.node)
+        Task { await slots.maintain(recorded: recorded) }
+        return min(settings.policy.loopWait, slots.pause)
+    }
+
+    /// The slots that the leader says it has.
+    private static func recordedSlots(_ tree: MeshReader.Tree, of node: String) -> Set<String> {
+        var names: Set<String> = []
+        for (link, own) in tree.own?.links ?? [:] {
+            if let hold = own.holdSlot { names.insert(hold) }
+            let peer = tree.peers.first { $0.record.node == link.peer }
+            if own.confirmed != nil, let slot = peer?.record.links[MeshLink(link.database, node)]?.slot {
+                names.insert(slot)
+            }
+        }
+        return names
     }
 
     // MARK: On the leader

@@ -31,6 +31,8 @@ public struct AgentStatus: Sendable {
     public var isBootstrapping: Bool
     /// Slots of a mesh that have lost what they need, and are kept nevertheless.
     public var lostSlots: [String] = []
+    /// Slots of a mesh with which peers could go on after a promotion here; nil: in no mesh.
+    public var usableSlots: Int?
     /// The effect that is carried out, by its name.
     public var running: String?
     public var pendingRestart: [MemberRecord.PendingChange]

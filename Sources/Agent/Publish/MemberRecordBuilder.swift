@@ -9,7 +9,7 @@ struct MemberRecordBuilder: Sendable {
     func record(
         _ description: LocalDescription, _ local: LocalPostgres, server: ServerStatus?, leadership: Leadership?,
         epochVersion: Int64?, sessionTimeout: Int64?, optsOut: Bool = false,
-        pendingRestart: [MemberRecord.PendingChange] = [], scheduledRestart: JSONObject? = nil
+        pendingRestart: [MemberRecord.PendingChange] = [], scheduledRestart: JSONObject? = nil, usableSlots: Int? = nil
     ) -> MemberRecord {
         let config = settings.local
         let postgres = config.postgresql
@@ -49,7 +49,8 @@ struct MemberRecordBuilder: Sendable {
             epoch: epochVersion,
             sessionTimeout: sessionTimeout,
             replayWaits: local.sql?.replayWait, diverged: local.givenUp,
-            configRejected: settings.dynamic.rejectedJSON)
+            configRejected: settings.dynamic.rejectedJSON,
+            slots: local.sql?.inRecovery == true ? usableSlots : nil)
         return record
     }
 }

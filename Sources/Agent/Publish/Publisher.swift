@@ -20,6 +20,7 @@ actor Publisher {
     private let server: LocalServer
     private let members: MemberPublisher
     private let slots: SlotMaintenance
+    private let meshSlots: MeshSlotKeeper
     private let cache: DynamicConfigFile
     private let orders: OrderBook
     private let pending: PendingRestart
@@ -36,8 +37,8 @@ actor Publisher {
     init(
         me: MemberID, settings: ClusterSettings, sessions: SessionOwner, guardian: LeaseGuard, lock: LockEffects,
         monitor: PostgresMonitor, keeper: KeeperLink, server: LocalServer, members: MemberPublisher,
-        slots: SlotMaintenance, cache: DynamicConfigFile, orders: OrderBook, pending: PendingRestart,
-        board: StatusBoard, logger: Logger
+        slots: SlotMaintenance, meshSlots: MeshSlotKeeper, cache: DynamicConfigFile, orders: OrderBook,
+        pending: PendingRestart, board: StatusBoard, logger: Logger
     ) {
         self.cache = cache
         self.orders = orders
@@ -52,6 +53,7 @@ actor Publisher {
         self.server = server
         self.members = members
         self.slots = slots
+        self.meshSlots = meshSlots
         self.board = board
         self.logger = logger
     }
@@ -103,6 +105,7 @@ actor Publisher {
                 sessionTimeout: view.lease?.terms.timeout.milliseconds, term: view.leadership?.term,
                 epochVersion: view.leadership?.epochVersion, rule: decision.rule, reason: decision.reason,
                 lookedAt: view.now, isBootstrapping: decision.memory.bootstrap != nil, lostSlots: slots.lostSlots,
+                usableSlots: meshSlots.usableSlots?.count,
                 running: view.running?.effect.name, pendingRestart: pending.changes,
                 scheduledRestart: orders.scheduled?.record))
     }
@@ -126,7 +129,7 @@ actor Publisher {
             description, view.local, server: status, leadership: view.leadership,
             epochVersion: view.store?.epoch?.version, sessionTimeout: view.lease?.terms.timeout.milliseconds,
             optsOut: view.leaving || view.order != nil, pendingRestart: pending.changes,
-            scheduledRestart: orders.scheduled?.record)
+            scheduledRestart: orders.scheduled?.record, usableSlots: meshSlots.usableSlots?.count)
         let owner = tree?.view.members[me]?.session
         await members.publish(record, through: session, exists: owner == session.connection?.session.rawValue)
         if isLeading, let term = view.leadership?.term, let tree { await writeHistory(view, term, tree) }

@@ -154,3 +154,20 @@ extension MeshSlot {
         snapshot == restart || (restart == slot.restart && snapshot == slot.snapshot)
     }
 }
+
+/// Who keeps the slots of a mesh on standbys.
+public enum SlotCopier: Hashable, Sendable {
+    case agent, postgres
+}
+
+extension MeshSettings {
+    /// - Parameter majorVersion: of PostgreSQL.
+    /// - Returns: nil when nobody does: before 17 PostgreSQL cannot, whatever `slots.mode` says.
+    public func slotCopier(majorVersion: Int) -> SlotCopier? {
+        switch slotMode {
+        case .copy: .agent
+        case .auto: majorVersion >= 17 ? .postgres : .agent
+        case .native: majorVersion >= 17 ? .postgres : nil
+        }
+    }
+}

@@ -17,12 +17,12 @@ public struct SlotParcel: Hashable, Sendable {
 
     /// Fetches slots from the leader, as the superuser or by the rights of the rewind user.
     /// - Parameter deadline: for each question.
-    /// - Returns: those that could be had; one that moves or ends meanwhile is left out.
+    /// - Returns: those that could be had; one that moves or ends meanwhile is left out, and those after a cancellation.
     public static func fetch(
         _ slots: [MeshSlot], from connection: PostgresConnection, deadline: Duration
     ) async throws(PostgresError) -> [SlotParcel] {
         var parcels: [SlotParcel] = []
-        for slot in slots {
+        for slot in slots where !Task.isCancelled {
             // The snapshot goes when the slot has moved on: then both are asked for again.
             for _ in 0..<3 {
                 guard let state = try await state(slot.name, connection, deadline) else { break }
