@@ -16,7 +16,7 @@ public enum DecodingInstallation {
     private static func make() async throws -> String {
         // The programs are copied: a linked one finds its way back to the system.
         let script = """
-            mkdir bin lib; cp /usr/lib/postgresql/15/bin/* bin/; ln -s /usr/lib/postgresql/15/lib/* lib/
+            rm -rf bin lib; mkdir bin lib; cp /usr/lib/postgresql/15/bin/* bin/; ln -s /usr/lib/postgresql/15/lib/* lib/
             ln -s test_decoding.so lib/spock_output.so
             """
         return try await InstalledFolder.make("decoding-15", within: .seconds(60), script) + "/bin"
