@@ -26,7 +26,8 @@ extension AgentAssembly {
                     return upstream
                 },
                 local: { server.superuserConnection(applicationName: "Matriarch slots") },
-                parameters: { await server.parameters(as: .standby).values }, wake: { for wakeup in wakeups { wakeup.signal() } }),
+                parameters: { await server.parameters(as: .standby).values },
+                wake: { for wakeup in wakeups { wakeup.signal() } }),
             restarter: SlotRestarter(
                 latest: latest, orders: orders,
                 turn: SlotTurn(path: sessions.layout.slotTurn, me: server.me, session: { sessions.session }),

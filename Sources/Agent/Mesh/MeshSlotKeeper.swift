@@ -203,8 +203,10 @@ actor MeshSlotKeeper {
         copies.formUnion(Set(own.slots.map(\.name)).intersection(theirs.slots.map(\.name)))
         show(plan.proved)
         tell(plan)
-        try await drop(plan.leftovers, settings.copyInterval)
-        let due = restarts.due(plan.needs, proved: plan.proved, settle: settings.copyInterval, now: Instant.now)
+        // However often is looked: slots are made one after the other, and anew.
+        let settle = max(settings.copyInterval, .seconds(1))
+        try await drop(plan.leftovers, settle)
+        let due = restarts.due(plan.needs, proved: plan.proved, settle: settle, now: Instant.now)
         if !due.isEmpty, await restarter.restart(for: due.map { "\($0) \(plan.needs[$0]?.rawValue ?? "")" }) {
             restarts.restarted(for: due, at: Instant.now)
         }
