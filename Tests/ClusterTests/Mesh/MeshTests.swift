@@ -106,6 +106,31 @@ extension ClusterTests {
             try await writers.expectTheSameEverywhere("a primary cut off")
         }
 
+        /// The three losses of contract/spock.md 3.4 at once: the peers have what the promoted standby lacks, their own rows
+        /// among it, and are further than where it begins to write. What can be mended is, and the rest is named.
+        @Test func aStandbyThatLagsIsPromoted() async throws {
+            let world = try await SharedMesh.whole()
+            let zone = world.zones[0]
+            let before = try await zone.cluster.whole()
+            let standby = try #require(before.replicas.first)
+            let writers = MeshWriters(world)
+            writers.start()
+            try await writers.progress()
+            let receiver = try #require(standby.backend("walreceiver"))
+            ProcessTable.signal(SIGSTOP, receiver)
+            try await writers.progress(100)
+            try await before.leader.kill()
+            ProcessTable.signal(SIGCONT, receiver)
+            try await writers.progress(in: [zone])
+            try before.leader.start()
+            try await world.whole("after the promotion of a standby that lagged", within: AgentCommand.deadline(60))
+            try await writers.progress()
+            let differing = try await writers.expectTheSameEverywhere("a standby that lagged", lostIn: zone)
+            #expect(differing > 0, "the peers had nothing that the standby lacked")
+            let record = try MeshRecord(json: .object(try await world.record(of: zone)))
+            #expect(record.findings.contains { $0.kind == .ahead && $0.range != nil })
+        }
+
         @Test func aSwitchoverLosesNothing() async throws {
             let world = try await SharedMesh.whole()
             let writers = MeshWriters(world)

@@ -107,10 +107,12 @@ final class MeshWriters: Sendable {
     ///
     /// Every row that some zone has is in all of them, or the records name a range of its zone's WAL that holds it, and
     /// that the zone in question has lost or not got.
+    /// - Parameter loser: the only zone that may have lost rows of its own; nil: any.
     /// - Returns: how many rows differ, each within a range that was reported.
     @discardableResult
     func expectTheSameEverywhere(
-        _ words: String, zones wanted: [MeshWorld.Zone]? = nil, sourceLocation: SourceLocation = #_sourceLocation
+        _ words: String, zones wanted: [MeshWorld.Zone]? = nil, lostIn loser: MeshWorld.Zone? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Int {
         let zones = wanted ?? world.zones
         let acknowledged = await stop()
@@ -130,7 +132,8 @@ final class MeshWriters: Sendable {
             let known = Dictionary(acknowledged.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
             for id in differing.keys.sorted() {
                 guard let row = known[id] else { continue }
-                if !ranges.contains(where: { $0.covers(row) }) { unexplained.append(row) }
+                let isPossible = loser == nil || (row.zone == loser?.node && differing[id] != nil)
+                if !isPossible || !ranges.contains(where: { $0.covers(row) }) { unexplained.append(row) }
             }
         }
         let counts = present.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.count)" }.joined(separator: ", ")
