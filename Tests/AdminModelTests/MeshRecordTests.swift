@@ -14,7 +14,8 @@ struct MeshRecordTests {
         record.spockVersion = "5.0.9"
         record.protocols = 3...4
         record.fork = .init(term: Term(4_294_967_300), timeline: Timeline(3), position: LSN(0x300_0000))
-        record.openedAt = LSN(0x300_0100)
+        record.fork?.openedAt = LSN(0x300_0100)
+        record.earlierForks = [.init(term: Term(9), timeline: Timeline(2), position: LSN(0x200_0000))]
         record.databases = ["app": "UTF8", "other": "LATIN1"]
         var link = MeshLinkRecord()
         link.kick = true
@@ -24,11 +25,14 @@ struct MeshRecordTests {
         link.status = "replicating"
         link.origin = LSN(0x1_0000_0000)
         link.answered = Term(17)
-        link.setBack = LSN(5)
+        link.kicked = LSN(3)
+        link.followed = Term(16)
+        link.setBack = .init(to: LSN(5), finished: LSN(15))
+        link.provided = "spk_app_n1_sub_n2_n1"
         link.safe = .init(confirmed: LSN(6), position: LSN(7), term: Term(8))
         link.confirmed = LSN(9)
         link.holdSlot = "hold_app_n2"
-        link.rewind = .init(term: Term(10), isDone: true, gap: MeshRange(from: LSN(11), to: LSN(12)))
+        link.rewind = .init(term: Term(10), isDone: true, isMoved: true, gap: MeshRange(from: LSN(11), to: LSN(12)))
         record.links = [MeshLink("app", "n2"): link, MeshLink("app", "n3"): MeshLinkRecord()]
         record.findings = [
             MeshFinding(
@@ -44,7 +48,7 @@ struct MeshRecordTests {
         #expect(try MeshRecord(json: try JSONParser.parse(text)) == Self.full)
         var bare = Self.full
         bare.fork = nil
-        bare.openedAt = nil
+        bare.earlierForks = []
         bare.links = [:]
         bare.findings = []
         bare.databases = [:]

@@ -31,12 +31,11 @@ extension MeshRecord {
             protocols = Int(range[0])...Int(range[1])
         }
         if let given = json["fork"], !given.isNull {
-            fork = Fork(
-                term: Term(try need("fork.term", given["term"]?.asInt)),
-                timeline: try need("fork.timeline", given["timeline"].flatMap(Timeline.init(json:))),
-                position: try need("fork.position", given["position"].flatMap(LSN.init(text:))))
+            fork = try Fork(json: given, "fork")
         }
-        openedAt = json["opened_at"].flatMap(LSN.init(text:))
+        for given in json["earlier_forks"]?.asArray ?? [] {
+            earlierForks.append(try Fork(json: given, "earlier_forks"))
+        }
         for (database, entry) in (json["databases"]?.asObject ?? [:]).members.map({ ($0.key, $0.value) }) {
             databases[database] = entry["encoding"]?.asString
             for (peer, value) in (entry["peers"]?.asObject ?? [:]).members.map({ ($0.key, $0.value) }) {
@@ -57,13 +56,8 @@ extension MeshRecord {
         object["fixed"] = fixed.map(JSONValue.string)
         object["spock"] = spockVersion.map(JSONValue.string)
         object["protocols"] = protocols.map { [.int(Int64($0.lowerBound)), .int(Int64($0.upperBound))] }
-        object["fork"] = fork.map {
-            [
-                "term": .int($0.term.rawValue), "timeline": .int(Int64($0.timeline.rawValue)),
-                "position": $0.position.text,
-            ]
-        }
-        object["opened_at"] = openedAt?.text
+        object["fork"] = fork?.json
+        if !earlierForks.isEmpty { object["earlier_forks"] = .array(earlierForks.map(\.json)) }
         var entries: JSONObject = [:]
         for name in Set(databases.keys).union(links.keys.map(\.database)).sorted() {
             var entry: JSONObject = [:]
@@ -83,6 +77,25 @@ private func need<Value>(_ key: String, _ value: Value?) throws(MeshRecord.Unrea
     return value
 }
 
+extension MeshRecord.Fork {
+    /// One that cannot be read may be what a peer has to be set back for: without it the record says nothing.
+    init(json: JSONValue, _ key: String) throws(MeshRecord.Unreadable) {
+        self.init(
+            term: Term(try need("\(key).term", json["term"]?.asInt)),
+            timeline: try need("\(key).timeline", json["timeline"].flatMap(Timeline.init(json:))),
+            position: try need("\(key).position", json["position"].flatMap(LSN.init(text:))),
+            openedAt: json["opened_at"].flatMap(LSN.init(text:)))
+    }
+
+    var json: JSONValue {
+        var object: JSONObject = [
+            "term": .int(term.rawValue), "timeline": .int(Int64(timeline.rawValue)), "position": position.text,
+        ]
+        object["opened_at"] = openedAt?.text
+        return .object(object)
+    }
+}
+
 extension MeshRecord.Address {
     init?(json: JSONValue) {
         guard let host = json["host"]?.asString, let port = json["port"]?.asInt.flatMap({ Int(exactly: $0) }) else {
@@ -99,23 +112,28 @@ extension MeshLinkRecord {
     init(json: JSONValue) {
         self.init()
         kick = json["kick"]?.asBool ?? false
+        kicked = json["kicked"].flatMap(LSN.init(text:))
         peerSystem = json["peer_system_id"]?.asString.flatMap { SystemIdentifier($0) }
         subscription = json["subscription"]?.asString
         slot = json["slot"]?.asString
         status = json["status"]?.asString
         origin = json["origin"].flatMap(LSN.init(text:))
         answered = json["answered"]?.asInt.map { Term($0) }
-        setBack = json["set_back"].flatMap(LSN.init(text:))
+        followed = json["followed"]?.asInt.map { Term($0) }
+        if let given = json["set_back"], let to = given["to"].flatMap(LSN.init(text:)) {
+            setBack = SetBack(to: to, finished: given["finished"].flatMap(LSN.init(text:)))
+        }
         if let given = json["safe"], let confirmed = given["confirmed"].flatMap(LSN.init(text:)),
             let position = given["position"].flatMap(LSN.init(text:)), let term = given["term"]?.asInt
         {
             safe = Safe(confirmed: confirmed, position: position, term: Term(term))
         }
+        provided = json["provided"]?.asString
         confirmed = json["confirmed"].flatMap(LSN.init(text:))
         holdSlot = json["hold_slot"]?.asString
         if let given = json["rewind"], let term = given["term"]?.asInt {
             rewind = Rewind(
-                term: Term(term), isDone: given["done"]?.asBool ?? false,
+                term: Term(term), isDone: given["done"]?.asBool ?? false, isMoved: given["moved"]?.asBool ?? false,
                 gap: given["gap"].flatMap(MeshRange.init(json:)))
         }
     }
@@ -123,20 +141,28 @@ extension MeshLinkRecord {
     var json: JSONValue {
         var object: JSONObject = [:]
         if kick { object["kick"] = true }
+        object["kicked"] = kicked?.text
         object["peer_system_id"] = peerSystem.map { .string($0.rawValue) }
         object["subscription"] = subscription.map(JSONValue.string)
         object["slot"] = slot.map(JSONValue.string)
         object["status"] = status.map(JSONValue.string)
         object["origin"] = origin?.text
         object["answered"] = answered.map { .int($0.rawValue) }
-        object["set_back"] = setBack?.text
+        object["followed"] = followed.map { .int($0.rawValue) }
+        object["set_back"] = setBack.map { setBack in
+            var given: JSONObject = ["to": setBack.to.text]
+            given["finished"] = setBack.finished?.text
+            return .object(given)
+        }
         object["safe"] = safe.map {
             ["confirmed": $0.confirmed.text, "position": $0.position.text, "term": .int($0.term.rawValue)]
         }
+        object["provided"] = provided.map(JSONValue.string)
         object["confirmed"] = confirmed?.text
         object["hold_slot"] = holdSlot.map(JSONValue.string)
         object["rewind"] = rewind.map { rewind in
             var given: JSONObject = ["term": .int(rewind.term.rawValue), "done": .bool(rewind.isDone)]
+            if rewind.isMoved { given["moved"] = true }
             given["gap"] = rewind.gap?.json
             return .object(given)
         }

@@ -178,6 +178,8 @@ actor MeshLoop {
             do { try await carryOut(action, mesh, leadership, postmaster) } catch {
                 logger.warning("\(action.sentence): \(error)")
                 isDone = false
+                // A statement that fails for one peer must not keep another from its answer.
+                if case .run = action { continue }
                 break
             }
         }
@@ -203,10 +205,10 @@ actor MeshLoop {
             if !foreign.isEmpty { readsServices = false }
             noteForeign(foreign)
         }
-        let forkedAt = try await TimelineFiles(dataDirectory: server.dataDirectory).fork(of: found.timeline)
+        let history = try await TimelineFiles(dataDirectory: server.dataDirectory).history(of: found.timeline)
         var view = MeshView(
             now: Instant.now, scope: scope, settings: mesh, term: leadership.term, own: tree.own, peers: tree.peers,
-            intents: tree.intents, server: found.server(forkedAt: forkedAt, readsServices: readsServices),
+            intents: tree.intents, server: found.server(history: history, readsServices: readsServices),
             addresses: addresses, otherMembers: otherMembers.count,
             routes: await gates.read(mesh))
         for database in mesh.databases {
@@ -314,6 +316,7 @@ extension MeshStatement {
         case .copySlot(let from, let to): "copying slot \(from) to \(to)"
         case .advanceSlot(let name, let position): "advancing slot \(name) to \(position)"
         case .dropSlot(let name): "dropping slot \(name)"
+        case .endSender(let name): "ending the walsender of slot \(name)"
         }
     }
 }

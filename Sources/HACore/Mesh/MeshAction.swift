@@ -1,9 +1,9 @@
 /// What the edge is asked to do for the mesh. Each is idempotent, or guarded by what the decision read, and is dropped
-/// when its term has passed.
+/// when its term has passed or the server was restarted since.
 public enum MeshAction: Hashable, Sendable {
     /// Replace the service file: the way to each peer.
     case route([String: MeshRoute])
-    /// Write the record into the tree, guarded by the lock.
+    /// Write the record into the tree, guarded by the lock and by the version that the view was made of.
     case publish(MeshRecord)
     /// Let clients write.
     case openClients
@@ -34,6 +34,8 @@ public enum MeshStatement: Hashable, Sendable {
     case advanceSlot(String, LSN)
     /// Ends the walsender first, when there is one.
     case dropSlot(String)
+    /// End the walsender of a slot: what its worker has confirmed on the way would still move the slot.
+    case endSender(slot: String)
 }
 
 /// Why something of the mesh is not as it should be; for people.
@@ -52,13 +54,13 @@ public struct MeshProblem: Hashable, Sendable, CustomStringConvertible {
 
 /// The outcome of looking at the mesh once.
 public struct MeshDecision: Hashable, Sendable {
-    /// In order; the first failure ends the list.
+    /// In order. A failure ends the list, but for a statement's, which holds up nothing else.
     public var actions: [MeshAction] = []
     /// A sentence for the operator.
     public var reason: String
     public var problems: [MeshProblem] = []
     public var memory: MeshMemory
-    /// Look again after this time at the latest.
+    /// Look again after this time at the latest; at once after actions that succeeded.
     public var recheckAfter: Duration
 
     public init(reason: String, memory: MeshMemory, recheckAfter: Duration) {

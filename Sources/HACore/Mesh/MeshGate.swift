@@ -12,7 +12,7 @@ extension MeshLook {
         var silent: Set<String> = []
         var furthest = LSN.zero
         /// Beyond the fork: applied there, and not here.
-        var ahead: [(link: MeshLink, to: LSN)] = []
+        var ahead: [(link: MeshLink, range: MeshRange)] = []
     }
 
     /// Decides whether a gated cluster opens.
@@ -21,12 +21,12 @@ extension MeshLook {
             memory.gatedSince = nil
             return
         }
+        // First the peers are told: who reads our positions shuts its way to us and answers.
+        guard published?.state == .gated, published?.fork == fork else { return recheck(.milliseconds(50)) }
         if memory.gatedSince == nil || memory.gatedTerm != fork.term {
             memory.gatedSince = view.now
             memory.gatedTerm = fork.term
         }
-        // First the peers are told: who reads our positions shuts its way to us and answers.
-        guard published?.state == .gated else { return recheck(.milliseconds(50)) }
         let waited = view.now - (memory.gatedSince ?? view.now)
         let isPatient = waited < settings.maxGateWait
         let answers = answers(to: fork)
@@ -34,12 +34,12 @@ extension MeshLook {
         if isPatient, !answers.silent.isEmpty || !unread.isEmpty { return recheck(.milliseconds(100)) }
         guard view.server.position > answers.furthest else {
             steps.append(.burn(past: answers.furthest))
-            return
+            return recheck(.zero)
         }
-        for (link, to) in answers.ahead { find(.ahead, link, range: MeshRange(from: fork.position, to: to)) }
+        for (link, range) in answers.ahead { find(.ahead, link, range: range) }
         checkSlots(fork)
         record.state = .open
-        record.openedAt = view.server.position
+        record.fork?.openedAt = view.server.position
     }
 
     private func answers(to fork: MeshRecord.Fork) -> Answers {
@@ -48,13 +48,14 @@ extension MeshLook {
             for (link, word) in peer.record.links.sorted(by: { $0.key < $1.key })
             where link.peer == me && word.subscription != nil {
                 // A gated peer's progress stands still as well.
-                let isStill = peer.isCurrent && peer.record.state == .gated && word.origin != nil
-                let isAnswer = word.answered == fork.term || isStill
+                let isStill = peer.isCurrent && peer.record.state == .gated
                 let origin = word.origin ?? .zero
-                if isAnswer {
+                if word.origin != nil, word.answered == fork.term || isStill {
                     answers.furthest = max(answers.furthest, origin)
-                    if origin > fork.position {
-                        answers.ahead.append((MeshLink(link.database, peer.record.node), origin))
+                    let divergence = record.unfollowed(since: word.followed)?.divergence ?? fork.position
+                    if origin > divergence {
+                        let range = MeshRange(from: divergence, to: origin)
+                        answers.ahead.append((MeshLink(link.database, peer.record.node), range))
                     }
                 } else {
                     let silence = view.now - peer.writtenAt
@@ -72,11 +73,16 @@ extension MeshLook {
     private mutating func checkSlots(_ fork: MeshRecord.Fork) {
         for peer in peers {
             for (link, database) in links(with: peer) {
-                guard let name = word(of: peer, link)?.slot, database.slots[name].map(\.isLost) ?? true else {
-                    continue
-                }
-                find(.slotMissing, link, range: MeshRange(from: fork.position, to: view.server.position))
+                guard let name = word(of: peer, link)?.slot else { continue }
+                if database.slots[name].map(\.isLost) ?? true { miss(link, of: peer, since: fork.position) }
             }
         }
+    }
+
+    /// The peer gets nothing beyond what it has applied.
+    mutating func miss(_ link: MeshLink, of peer: MeshView.Peer, since position: LSN) {
+        let from = min(word(of: peer, link)?.origin ?? .zero, position)
+        find(.slotMissing, link, range: MeshRange(from: from, to: view.server.position))
+        record.links[link]?.provided = nil
     }
 }

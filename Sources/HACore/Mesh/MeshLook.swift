@@ -5,7 +5,7 @@ struct MeshLook {
     /// What this cluster says of itself from now on.
     var record: MeshRecord
     var problems: [MeshProblem] = []
-    /// In the order in which they are carried out; `route` that shuts and `publish` find their places at the end.
+    /// In the order in which they are carried out, after what is shut, told and opened.
     var steps: [MeshAction] = []
     /// Subscriptions that get a hand once the record says so.
     var kicks: [(link: MeshLink, subscription: String)] = []
@@ -44,9 +44,12 @@ struct MeshLook {
     mutating func find(_ kind: MeshFinding.Kind, _ link: MeshLink, range: MeshRange? = nil) {
         let finding = MeshFinding(kind, link, range: range, term: view.term)
         let isKnown = record.findings.contains {
-            $0.kind == kind && $0.link == link && ($0.range == range || $0.term == view.term)
+            $0.kind == kind && $0.link == link
+                && ($0.range == range || $0.term == view.term && $0.range?.from == range?.from)
         }
         guard !isKnown else { return }
+        // Of what says only how sure later findings can be, the last is enough.
+        if kind == .holdDropped { record.findings.removeAll { $0.kind == kind && $0.link == link } }
         record.findings.append(finding)
         if record.findings.count > 64 { record.findings.removeFirst() }
     }
@@ -75,17 +78,51 @@ struct MeshLook {
         // What could not be read now is as it was.
         for name in view.obstacles.keys { record.databases[name] = own.databases[name] }
         if record.spockVersion == nil { (record.spockVersion, record.protocols) = (own.spockVersion, own.protocols) }
-        if own.timeline == server.timeline {
+        if isSameHistory(own, view) {
             record.state = own.state
             record.fork = own.fork
-            record.openedAt = own.openedAt
+            record.earlierForks = own.earlierForks
         } else {
-            record.state = .gated
-            record.fork = MeshRecord.Fork(
-                term: view.term, timeline: server.timeline, position: server.forkedAt ?? .zero)
-            // Progress as the former primary had it says nothing of this server's.
-            for link in record.links.keys { record.links[link]?.origin = nil }
+            record.gate(after: own, view)
         }
         return record
+    }
+
+    /// Nothing of what the record stands for is lost: its leader goes on, or another one on the same timeline.
+    private static func isSameHistory(_ own: MeshRecord, _ view: MeshView) -> Bool {
+        // The holder of the lock was its last primary: promoted anew, it has all that it had flushed and sent.
+        if own.term == view.term { return true }
+        guard own.timeline == view.server.timeline else { return false }
+        // Two standbys that know nothing of each other may give their timelines the same number.
+        guard let fork = own.fork, fork.timeline == own.timeline, let left = view.server.forkedAt else { return true }
+        return fork.position <= left
+    }
+}
+
+extension MeshRecord {
+    /// The record of a server that was just promoted: what its predecessor said is true only as far as this one has it.
+    fileprivate mutating func gate(after own: MeshRecord, _ view: MeshView) {
+        let server = view.server
+        var left = server.history?.switchPoint(of: own.timeline) ?? server.forkedAt ?? .zero
+        // It does not come from there: both have in common what was before.
+        if server.history?.switchPoint(of: own.timeline) == nil, let fork = own.fork { left = min(left, fork.position) }
+        state = .gated
+        earlierForks = own.earlierForks + (own.fork.map { [$0] } ?? [])
+        fork = Fork(term: view.term, timeline: server.timeline, position: left)
+        for link in links.keys { links[link]?.inherit(upTo: left) }
+    }
+}
+
+extension MeshLinkRecord {
+    fileprivate mutating func inherit(upTo left: LSN) {
+        origin = nil
+        if let known = safe, known.position > left { safe = nil }
+        if let known = kicked, known > left { kick = true }
+        kicked = nil
+        // A copied slot does not go back with its original.
+        if let known = rewind, known.isMoved { rewind?.isDone = false }
+        if let finished = setBack?.finished {
+            if finished > left { setBack?.finished = nil } else { setBack = nil }
+        }
     }
 }

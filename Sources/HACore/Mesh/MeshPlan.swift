@@ -16,11 +16,11 @@ extension MeshLook {
     }
 
     private mutating func plan(_ name: String, _ database: MeshDatabase) {
+        if view.intents.removed.contains(me) { return leave(name, database) }
         guard database.spockVersion != nil else {
             steps.append(.run(database: name, .createExtension))
             return
         }
-        if view.intents.removed.contains(me) { return leave(name, database) }
         guard let node = database.localNode else {
             steps.append(
                 .run(
@@ -74,7 +74,7 @@ extension MeshLook {
             if settings.connection.mode == .service, subscription.dsn != dsn(of: link.peer, peer.record, name) {
                 problem(link, "subscription \(subscription.name) connects in its own way: its worker has no gate")
             }
-            helpIfStuck(link, subscription)
+            helpIfStuck(peer, link, subscription)
             return
         }
         guard let encoding = peer.record.databases[name] else { return }
@@ -90,22 +90,34 @@ extension MeshLook {
         if settings.connection.mode == .service {
             guard case .open = view.routes[link.peer] ?? .shut else { return }
         }
+        let wanted = settings.subscription(to: link.peer)
+        record.links[link]?.subscription = wanted
+        // On record first: a peer that is promoted meanwhile waits for what this subscription has applied. And the peer has
+        // said that no older slot has to go back.
+        guard view.own?.links[link]?.subscription == wanted, isReturned(peer, link) else {
+            return recheck(.milliseconds(50))
+        }
         let synchronization = settings.synchronization
         steps.append(
             .run(
                 database: name,
                 .subscribe(
-                    name: settings.subscription(to: link.peer), dsn: dsn(of: link.peer, peer.record, name),
+                    name: wanted, dsn: dsn(of: link.peer, peer.record, name),
                     sets: settings.subscribedSets, structure: synchronization != .none,
                     data: synchronization == .full, forwardOrigins: settings.forwardOrigins)))
     }
 
     /// A worker gets time to connect by itself, also a new one; one that copies tables is left alone.
-    private mutating func helpIfStuck(_ link: MeshLink, _ subscription: MeshDatabase.Subscription) {
+    private mutating func helpIfStuck(
+        _ peer: MeshView.Peer, _ link: MeshLink, _ subscription: MeshDatabase.Subscription
+    ) {
         guard case .open = view.routes[link.peer] ?? .shut, subscription.isEnabled,
             subscription.status != "initializing",
             !subscription.hasWorker || subscription.status == "down"
         else { return }
+        guard word(of: peer, link)?.confirmed != nil else {
+            return problem(link, "the peer has no slot for subscription \(subscription.name)")
+        }
         guard memory.kickedAt[link] != nil else {
             memory.kickedAt[link] = view.now
             return
@@ -123,7 +135,8 @@ extension MeshLook {
             return recheck(.zero)
         }
         let there = view.peers.first { $0.record.node == node }
-        let named = [there.flatMap { word(of: $0, link)?.slot }, record.links[link]?.holdSlot, Self.holdSlot(link)]
+        let own = record.links[link]
+        let named = [there.flatMap { word(of: $0, link)?.slot }, own?.provided, own?.holdSlot, Self.holdSlot(link)]
         for slot in Set(named.compactMap { $0 }).sorted() where database.slots[slot] != nil {
             steps.append(.run(database: name, .dropSlot(slot)))
         }
@@ -135,6 +148,10 @@ extension MeshLook {
     private mutating func leave(_ name: String, _ database: MeshDatabase) {
         for subscription in database.subscriptions {
             steps.append(.run(database: name, .dropSubscription(subscription.name)))
+        }
+        for peer in view.peers {
+            let hold = Self.holdSlot(MeshLink(name, peer.record.node))
+            if database.slots[hold] != nil { steps.append(.run(database: name, .dropSlot(hold))) }
         }
         guard database.subscriptions.isEmpty, let node = database.localNode else { return recheck(.zero) }
         steps.append(.run(database: name, .dropNode(node)))

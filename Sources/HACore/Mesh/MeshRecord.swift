@@ -27,13 +27,16 @@ public struct MeshRecord: Hashable, Sendable {
         /// Of the lock under which it was found; peers answer for it.
         public var term: Term
         public var timeline: Timeline
-        /// The end of the timeline before.
+        /// Where the timeline of the record before was left.
         public var position: LSN
+        /// Where the leader wrote when it opened to clients; nil: it never did.
+        public var openedAt: LSN?
 
-        public init(term: Term, timeline: Timeline, position: LSN) {
+        public init(term: Term, timeline: Timeline, position: LSN, openedAt: LSN? = nil) {
             self.term = term
             self.timeline = timeline
             self.position = position
+            self.openedAt = openedAt
         }
     }
 
@@ -56,8 +59,8 @@ public struct MeshRecord: Hashable, Sendable {
     public var timeline: Timeline
     /// Nil: nobody was promoted since the mesh knows this cluster.
     public var fork: Fork?
-    /// Where the leader wrote when it opened to clients after the fork: what peers have beyond it is not from this timeline.
-    public var openedAt: LSN?
+    /// Promotions before it that not every peer has followed yet, oldest first.
+    public var earlierForks: [Fork] = []
     /// Of the leader.
     public var address: Address
     /// Of all members, the leader first, for connection strings that name several.
@@ -90,9 +93,21 @@ public struct MeshRecord: Hashable, Sendable {
     }
 }
 
+extension MeshRecord {
+    /// What a peer has missed that has followed no fork after that of `term`.
+    /// - Returns: the first end of a timeline: what the peer applied beyond it may be on no timeline any more; and where
+    ///   the first leader wrote that opened since: what came after it is of the present timeline, or lost. Nil: nothing.
+    public func unfollowed(since term: Term?) -> (divergence: LSN, openedAt: LSN?)? {
+        let forks = (earlierForks + (fork.map { [$0] } ?? [])).filter { fork in term.map { fork.term > $0 } ?? true }
+        guard let divergence = forks.map(\.position).min() else { return nil }
+        return (divergence, forks.compactMap(\.openedAt).min())
+    }
+}
+
 /// What a cluster says of one link: first as the subscriber of its peer, then as the provider.
 public struct MeshLinkRecord: Hashable, Sendable {
-    /// A position of the peer up to which every standby here has all that was applied.
+    /// A position of the peer up to which every standby here has all that was applied; a promoted standby keeps it only
+    /// if it has it, too.
     public struct Safe: Hashable, Sendable {
         /// Confirmed on the peer's slot.
         public var confirmed: LSN
@@ -113,33 +128,55 @@ public struct MeshLinkRecord: Hashable, Sendable {
         /// Of the peer's fork.
         public var term: Term
         public var isDone: Bool
+        /// The slot was made anew: copies of it on standbys here may still stand where it was.
+        public var isMoved: Bool
         /// What no slot here reaches back to, if anything: the peer lacks our changes in it.
         public var gap: MeshRange?
 
-        public init(term: Term, isDone: Bool, gap: MeshRange? = nil) {
+        public init(term: Term, isDone: Bool, isMoved: Bool = false, gap: MeshRange? = nil) {
             self.term = term
             self.isDone = isDone
+            self.isMoved = isMoved
             self.gap = gap
+        }
+    }
+
+    /// The progress goes back to where the peer wrote when it opened without our answer.
+    public struct SetBack: Hashable, Sendable {
+        /// Of the peer's WAL.
+        public var to: LSN
+        /// Our own position when it was done: a standby that has not got so far is still to be set back.
+        public var finished: LSN?
+
+        public init(to: LSN, finished: LSN? = nil) {
+            self.to = to
+            self.finished = finished
         }
     }
 
     /// A hand for a subscription that does not connect: whoever leads next enables what stands here.
     public var kick = false
+    /// Our own position after the last kick: a standby that has not got so far may have the subscription disabled.
+    public var kicked: LSN?
     /// The cluster that was subscribed to: another one of the same name is not taken for it.
     public var peerSystem: SystemIdentifier?
+    /// Also one that is about to be made: peers count with it.
     public var subscription: String?
     /// The slot on the peer, which is also the name of the origin here.
     public var slot: String?
     public var status: String?
-    /// How far the peer's changes are applied.
+    /// How far the peer's changes are applied, zero where none is; nil: not read since the promotion.
     public var origin: LSN?
     /// The peer's fork for which `origin` was read after the end of the worker, with the way to the peer shut.
     public var answered: Term?
-    /// The peer had opened before it was answered: the progress goes back to where it then wrote, before a worker starts.
-    public var setBack: LSN?
+    /// The peer's fork whose `openedAt` the progress was compared with, after the answer and before a worker starts.
+    public var followed: Term?
+    public var setBack: SetBack?
     public var safe: Safe?
 
-    /// The peer's slot here: what it has confirmed.
+    /// The peer's slot here, since it was seen.
+    public var provided: String?
+    /// What it has confirmed; nil: there is none.
     public var confirmed: LSN?
     public var holdSlot: String?
     public var rewind: Rewind?
@@ -171,9 +208,12 @@ public struct MeshFinding: Hashable, Sendable {
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         /// The peer has applied changes of this cluster that its promoted standby does not have: rows differ.
         case ahead
+        /// This cluster has applied changes of the peer that the peer's promoted standby does not have, and the peer opened
+        /// without knowing.
+        case aheadOfPeer = "ahead_of_peer"
         /// This cluster lacks changes of the peer, which has confirmed them.
         case gap
-        /// The peer's slot was not there after a promotion: what was written since is missing at the peer.
+        /// The peer's slot is not there, or lost: what was written since the beginning of the range is missing at the peer.
         case slotMissing = "slot_missing"
         /// Removed because it kept more WAL than `slot_max_wal` allows.
         case slotDropped = "slot_dropped"

@@ -33,12 +33,10 @@ extension MeshLook {
     }
 
     private mutating func mayApply(_ peer: MeshView.Peer, _ link: MeshLink) -> Bool {
-        // The answer is in the tree, so that the peer has counted with it, before anything of the new timeline is taken.
         if let fork = peer.record.fork {
-            guard record.links[link]?.answered == fork.term, record.links[link]?.setBack == nil,
-                view.own?.links[link].map({ $0.answered == fork.term }) ?? true
-            else { return false }
+            guard hasFollowed(record.links[link], fork), hasFollowed(view.own?.links[link], fork) else { return false }
         }
+        if let gap = gap(peer, link) { find(.gap, link, range: gap) }
         guard isReturned(peer, link) else {
             explain(peer, link)
             return false
@@ -46,14 +44,24 @@ extension MeshLook {
         return true
     }
 
+    /// In the tree, too: whoever leads next does not set back what a worker has applied since.
+    private func hasFollowed(_ word: MeshLinkRecord?, _ fork: MeshRecord.Fork) -> Bool {
+        guard let word, word.answered == fork.term, word.followed == fork.term else { return false }
+        return word.setBack == nil || word.setBack?.finished != nil
+    }
+
+    private func gap(_ peer: MeshView.Peer, _ link: MeshLink) -> MeshRange? {
+        guard let fork = record.fork, let rewind = word(of: peer, link)?.rewind, rewind.term == fork.term else {
+            return nil
+        }
+        return rewind.isDone ? rewind.gap : nil
+    }
+
     private mutating func explain(_ peer: MeshView.Peer, _ link: MeshLink) {
-        guard let fork = record.fork, let rewind = word(of: peer, link)?.rewind, rewind.term == fork.term,
-            rewind.isDone, let gap = rewind.gap
-        else {
+        guard let gap = gap(peer, link) else {
             recheck(.milliseconds(500))
             return problem(link, "waiting for the peer to bring its slot back to where this server is")
         }
-        find(.gap, link, range: gap)
         problem(
             link, "changes of the peer from \(gap) may be missing here: nothing of it is applied until that is mended")
     }

@@ -16,36 +16,27 @@ extension MeshLook {
         own.subscription = subscription?.name
         own.slot = subscription?.slot
         own.status = subscription?.status
-        own.origin = subscription.flatMap { database.origins[$0.slot] }
+        own.origin = subscription.flatMap { database.origins[$0.slot] } ?? .zero
         if own.peerSystem == nil || subscription == nil { own.peerSystem = peer.record.systemIdentifier }
         // What begins now begins on the timeline that the peer has now.
-        if isNew || subscription == nil { own.answered = peer.record.fork?.term }
-        if let fork = peer.record.fork, own.answered != fork.term, peer.isCurrent, let subscription {
-            answer(fork, link, subscription, &own)
-            // Too late: the peer has opened without this answer, and what it has written since would be skipped.
-            if own.answered == fork.term, let openedAt = peer.record.openedAt, let origin = own.origin,
-                origin > openedAt
-            {
-                own.setBack = openedAt
-                find(.ahead, link, range: MeshRange(from: fork.position, to: origin))
-            }
+        if isNew || subscription == nil {
+            own.answered = peer.record.fork?.term
+            own.followed = own.answered
+            own.setBack = nil
         }
-        if let setBack = own.setBack, let subscription, let origin = own.origin {
-            if origin <= setBack {
-                own.setBack = nil
-            } else if view.routes[link.peer] == .shut, !subscription.hasWorker {
-                steps.append(.run(database: link.database, .setOrigin(subscription.slot, setBack)))
+        if let subscription {
+            setBack(link, subscription, &own)
+            if let fork = peer.record.fork, peer.isCurrent {
+                if own.answered != fork.term { answer(fork, link, subscription, &own) }
+                if own.answered == fork.term, own.followed != fork.term { compare(fork, peer, link, &own) }
             }
-        }
-        if let subscription, own.kick {
-            own.kick = !subscription.isEnabled
-            if own.kick { steps.append(.run(database: link.database, .enable(subscription: subscription.name))) }
-        } else if let subscription, !subscription.isEnabled {
-            problem(link, "subscription \(subscription.name) is disabled, not by this agent: it is left so")
+            finishKick(link, subscription, &own)
         }
         proveSafe(peer, link, subscription, &own)
         record.links[link] = own
     }
+
+    // MARK: After the peer's promotion
 
     /// With the way shut and no worker left the progress stands still: read now, it is the answer.
     private mutating func answer(
@@ -56,15 +47,83 @@ extension MeshLook {
             own.answered = fork.term
             return
         }
-        guard view.routes[link.peer] == .shut else { return recheck(.milliseconds(20)) }
+        recheck(.milliseconds(20))
+        guard view.routes[link.peer] == .shut else { return }
         guard subscription.hasWorker else {
             own.answered = fork.term
             return
         }
-        recheck(.milliseconds(20))
-        guard isKickDue(link, after: .milliseconds(500)) else { return }
+        // The worker of a disabled subscription is ending by itself.
+        guard subscription.isEnabled, isKickDue(link, after: .milliseconds(500)) else { return }
         kick(link, subscription)
     }
+
+    /// The peer is open. Where it did not count with this answer, what it has written since would be skipped.
+    private mutating func compare(
+        _ fork: MeshRecord.Fork, _ peer: MeshView.Peer, _ link: MeshLink, _ own: inout MeshLinkRecord
+    ) {
+        guard peer.record.state == .open, let origin = own.origin,
+            let (divergence, opened) = peer.record.unfollowed(since: own.followed), let openedAt = opened
+        else { return }
+        own.followed = fork.term
+        guard settings.applyGate == .service else { return }
+        if origin > openedAt { own.setBack = .init(to: openedAt) }
+        let isNamed = peer.record.findings.contains { finding in
+            finding.kind == .ahead && finding.link == MeshLink(link.database, me)
+                && finding.range.map { $0.from <= divergence && $0.to >= origin } == true
+        }
+        if origin > divergence, !isNamed {
+            find(.aheadOfPeer, link, range: MeshRange(from: divergence, to: origin))
+        }
+    }
+
+    /// The way is shut until it is done and the tree says so.
+    private mutating func setBack(
+        _ link: MeshLink, _ subscription: MeshDatabase.Subscription, _ own: inout MeshLinkRecord
+    ) {
+        guard let setBack = own.setBack, setBack.finished == nil, let origin = own.origin else { return }
+        recheck(.milliseconds(20))
+        guard origin > setBack.to else {
+            own.setBack?.finished = view.server.position
+            return
+        }
+        // Peers count with where a worker is going to start.
+        own.origin = setBack.to
+        // On record first, with what is found beyond: afterwards nothing shows it any more.
+        guard view.own?.links[link]?.setBack?.to == setBack.to, view.routes[link.peer] == .shut,
+            !subscription.hasWorker
+        else { return }
+        steps.append(.run(database: link.database, .setOrigin(subscription.slot, setBack.to)))
+    }
+
+    // MARK: Kicks
+
+    private mutating func finishKick(
+        _ link: MeshLink, _ subscription: MeshDatabase.Subscription, _ own: inout MeshLinkRecord
+    ) {
+        if own.kick {
+            if subscription.isEnabled {
+                own.kick = false
+                own.kicked = view.server.position
+            } else {
+                steps.append(.run(database: link.database, .enable(subscription: subscription.name)))
+                recheck(.milliseconds(20))
+            }
+        } else if !subscription.isEnabled {
+            problem(link, "subscription \(subscription.name) is disabled, not by this agent: it is left so")
+        }
+    }
+
+    func isKickDue(_ link: MeshLink, after pause: Duration = MeshLook.kickPause) -> Bool {
+        memory.kickedAt[link].map { view.now - $0 >= pause } ?? true
+    }
+
+    mutating func kick(_ link: MeshLink, _ subscription: MeshDatabase.Subscription) {
+        memory.kickedAt[link] = view.now
+        kicks.append((link, subscription.name))
+    }
+
+    // MARK: Proof for the peer's hold slot
 
     /// What every standby here has, the peer need not keep for us any longer.
     private mutating func proveSafe(
@@ -76,13 +135,13 @@ extension MeshLook {
             memory.pendingSafe[link] = nil
             return
         }
-        if let pending = memory.pendingSafe[link], pending.term == peer.record.term {
+        // Kept until the tree has it: numbers are told at a slower pace than they are looked at.
+        if let pending = memory.pendingSafe[link], pending.term == peer.record.term, pending != own.safe {
             let standbys = view.server.standbys.values
             let isThere =
                 view.otherMembers == 0 || (!standbys.isEmpty && standbys.allSatisfy { $0 >= pending.position })
             guard isThere else { return recheck(.seconds(1)) }
             own.safe = pending
-            memory.pendingSafe[link] = nil
         } else if confirmed > own.safe?.confirmed ?? .zero {
             memory.pendingSafe[link] = MeshLinkRecord.Safe(
                 confirmed: confirmed, position: view.server.position, term: peer.record.term)
@@ -95,14 +154,5 @@ extension MeshLook {
         guard let fork = record.fork else { return true }
         guard let rewind = word(of: peer, link)?.rewind, rewind.term == fork.term, rewind.isDone else { return false }
         return rewind.gap == nil || settings.onGap == .continue || view.intents.accepted.contains(link)
-    }
-
-    func isKickDue(_ link: MeshLink, after pause: Duration = MeshLook.kickPause) -> Bool {
-        memory.kickedAt[link].map { view.now - $0 >= pause } ?? true
-    }
-
-    mutating func kick(_ link: MeshLink, _ subscription: MeshDatabase.Subscription) {
-        memory.kickedAt[link] = view.now
-        kicks.append((link, subscription.name))
     }
 }

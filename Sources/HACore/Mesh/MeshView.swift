@@ -26,7 +26,9 @@ public struct MeshView: Hashable, Sendable {
         public var timeline: Timeline
         /// Where the timeline before ended; nil: this is the first.
         public var forkedAt: LSN?
-        /// Where the next record goes.
+        /// How this timeline came of others; nil: the first has none.
+        public var history: TimelineHistory?
+        /// Where the next record goes; read after the peers' records and after whatever this leader has done before.
         public var position: LSN
         public var version: Int
         /// `default_transaction_read_only` as new sessions get it.
@@ -38,7 +40,8 @@ public struct MeshView: Hashable, Sendable {
 
         public init(
             systemIdentifier: SystemIdentifier, timeline: Timeline, forkedAt: LSN?, position: LSN, version: Int,
-            clientsAreShut: Bool, readsServices: Bool, standbys: [MemberID: LSN] = [:]
+            clientsAreShut: Bool, readsServices: Bool, standbys: [MemberID: LSN] = [:],
+            history: TimelineHistory? = nil
         ) {
             self.systemIdentifier = systemIdentifier
             self.timeline = timeline
@@ -48,6 +51,7 @@ public struct MeshView: Hashable, Sendable {
             self.clientsAreShut = clientsAreShut
             self.readsServices = readsServices
             self.standbys = standbys
+            self.history = history
         }
     }
 
@@ -56,8 +60,9 @@ public struct MeshView: Hashable, Sendable {
     public var settings: MeshSettings
     /// The proved lock; decisions are for its holder alone.
     public var term: Term
-    /// The record in the tree, by whichever leader.
+    /// The record in the tree, by whichever leader; read after the lock was taken, or as this leader wrote it last.
     public var own: MeshRecord?
+    /// All clusters of the mesh: without one of them there is no view. Read before anything of the server is.
     public var peers: [Peer]
     public var intents: MeshIntents
     public var server: Server
@@ -183,7 +188,8 @@ public struct MeshDatabase: Hashable, Sendable {
     /// Of the schemas that the settings name.
     public var tables: [Table] = []
     public var subscriptions: [Subscription] = []
-    /// Progress by name of the origin, which is the subscription's slot.
+    /// Progress by name of the origin, which is the subscription's slot; read after the workers. Zero, or not here:
+    /// nothing was applied.
     public var origins: [String: LSN] = [:]
     /// Logical slots of this database.
     public var slots: [String: Slot] = [:]

@@ -1,7 +1,7 @@
 /// Looks at the mesh once, as the leader of a cluster. Pure: the same view and memory give the same decision.
 ///
-/// What is to be shut is shut first; then the server's work; then the record, so that peers act only on what is true;
-/// then what opens.
+/// What is to be shut is shut first; then comes the record, which tells only what was seen and what is about to begin;
+/// then what opens, on record already; then the server's work, which may fail without holding up the rest.
 public func decideMesh(_ view: MeshView, _ memory: MeshMemory) -> MeshDecision {
     var look = MeshLook(view, memory)
     look.passGate()
@@ -19,7 +19,6 @@ extension MeshLook {
         for (link, _) in kicks { record.links[link]?.kick = true }
         var actions: [MeshAction] = []
         if shut != view.routes { actions.append(.route(shut)) }
-        actions += steps
         if isWorthPublishing {
             actions.append(.publish(record))
             memory.publishedAt = view.now
@@ -27,17 +26,18 @@ extension MeshLook {
         if routes != shut { actions.append(.route(routes)) }
         actions += kicks.map { .run(database: $0.link.database, .kick(subscription: $0.subscription)) }
         if record.state == .open, view.server.clientsAreShut { actions.append(.openClients) }
+        actions += steps
         var decision = MeshDecision(reason: reason, memory: memory, recheckAfter: pause)
         decision.actions = actions
         decision.problems = problems
         return decision
     }
 
-    /// The way to it opens: a worker that has given up meanwhile connects at once.
+    /// The way to it opens: a worker that has given up, or hangs on a dead connection, connects at once.
     private mutating func wake(_ peer: MeshView.Peer) {
         for (link, database) in links(with: peer) {
             guard let subscription = database.subscription(to: link.peer), subscription.isEnabled,
-                !subscription.hasWorker, !kicks.contains(where: { $0.link == link })
+                !kicks.contains(where: { $0.link == link })
             else { continue }
             kick(link, subscription)
         }
@@ -65,9 +65,10 @@ extension MeshRecord {
     fileprivate var steady: MeshRecord {
         var record = self
         for link in links.keys {
-            record.links[link]?.origin = nil
-            record.links[link]?.confirmed = nil
+            record.links[link]?.origin = links[link]?.origin.map { _ in .zero }
+            record.links[link]?.confirmed = links[link]?.confirmed.map { _ in .zero }
             record.links[link]?.safe = nil
+            record.links[link]?.status = nil
         }
         return record
     }

@@ -33,14 +33,22 @@ public struct TimelineFiles: Hashable, Sendable {
     /// - Returns: nil for the first timeline, which has no file.
     /// - Throws: `.file`; `.unexpected` when the file is missing, empty (a number that was passed over) or cannot be read.
     public func fork(of timeline: Timeline) async throws(PostgresControlError) -> LSN? {
+        try await history(of: timeline)?.forks.last?.switchLSN
+    }
+
+    /// All that the timeline's history file says, which is at least where its parent was left.
+    /// - Returns: nil for the first timeline.
+    /// - Throws: as `fork`.
+    public func history(of timeline: Timeline) async throws(PostgresControlError) -> TimelineHistory? {
         guard timeline > Timeline(1) else { return nil }
         let path = folder.appending(Self.name(timeline.rawValue))
         let text = try await Disk.run { () throws(PostgresControlError) in try AtomicFile.read(path) }
-        guard let fork = text.flatMap({ TimelineHistory(timeline: timeline, text: $0) })?.forks.last else {
+        guard let history = text.flatMap({ TimelineHistory(timeline: timeline, text: $0) }), !history.forks.isEmpty
+        else {
             throw PostgresControlError(
                 .unexpected, "\(path) does not say where timeline \(timeline) began", outcome: .didNotHappen)
         }
-        return fork.switchLSN
+        return history
     }
 
     static func name(_ number: UInt32) -> String { number.walDigits + ".history" }

@@ -16,12 +16,13 @@ public struct MeshServerStatus: Hashable, Sendable {
     public var standbys: [MemberID: LSN]
 
     /// - Parameters:
-    ///   - forkedAt: of `TimelineFiles.fork`.
+    ///   - history: of `TimelineFiles.history`.
     ///   - readsServices: whether the postmaster was started with the agent's service file.
-    public func server(forkedAt: LSN?, readsServices: Bool) -> MeshView.Server {
+    public func server(history: TimelineHistory?, readsServices: Bool) -> MeshView.Server {
         MeshView.Server(
-            systemIdentifier: systemIdentifier, timeline: timeline, forkedAt: forkedAt, position: position,
-            version: version, clientsAreShut: clientsAreShut, readsServices: readsServices, standbys: standbys)
+            systemIdentifier: systemIdentifier, timeline: timeline, forkedAt: history?.forks.last?.switchLSN,
+            position: position, version: version, clientsAreShut: clientsAreShut, readsServices: readsServices,
+            standbys: standbys, history: history)
     }
 
     /// One round trip, as superuser; any database will do.

@@ -71,6 +71,18 @@ extension MeshWork {
         } catch { throw error.failing(to: "drop slot \(name)", outcome: error.outcome) }
     }
 
+    /// Until nobody uses the slot.
+    func endSender(of name: String) async throws(PostgresError) -> Bool {
+        var wasThere = false
+        do throws(PostgresError) {
+            while let user = try await slot(name)?.user {
+                wasThere = true
+                try await endUser(user, of: name)
+            }
+            return wasThere
+        } catch { throw error.failing(to: "end the walsender of slot \(name)", outcome: error.outcome) }
+    }
+
     private func slot(_ name: String) async throws(PostgresError) -> (user: String?, isLost: Bool)? {
         let rows = try await query(
             """

@@ -37,6 +37,7 @@ public enum SpockRegistrar {
         case .copySlot(let from, let to): return try await work.copySlot(from, to)
         case .advanceSlot(let name, let position): return try await work.carryOut(.advanceSlot(name, position))
         case .dropSlot(let name): return try await work.dropSlot(name)
+        case .endSender(let slot): return try await work.endSender(of: slot)
         }
     }
 

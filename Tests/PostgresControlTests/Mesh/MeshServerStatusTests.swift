@@ -44,11 +44,15 @@ struct MeshServerStatusTests {
         try await primary.stop()
         try await follower.query("SELECT pg_promote()", deadline: .seconds(30))
         let promoted = try await MeshServerStatus.read(follower, deadline: .seconds(5))
+        let history = try #require(try await files.history(of: Timeline(2)))
         let fork = try #require(try await files.fork(of: Timeline(2)))
         #expect(promoted.timeline == Timeline(2) && promoted.standbys == [:])
         #expect(fork >= status.position && fork < promoted.position)
-        let server = promoted.server(forkedAt: fork, readsServices: true)
-        #expect(server.forkedAt == fork && server.readsServices && server.position == promoted.position)
+        let server = promoted.server(history: history, readsServices: true)
+        #expect(history.switchPoint(of: Timeline(1)) == fork)
+        #expect(
+            server.forkedAt == fork && server.history == history && server.readsServices
+                && server.position == promoted.position)
         for instance in [standby, primary] { await instance.discard() }
     }
 
