@@ -23,7 +23,7 @@ struct MeshAnswerTests {
         #expect(first.actions.first == .route(["b": .shut, "c": .open(.init(host: "c1", port: 5432))]))
         #expect(first.published?.links[MeshScene.b]?.answered == nil)
         let second = scene.step()
-        #expect(second.statements == [.kick(subscription: "sub_a_b")])
+        #expect(second.statements == [.kick(subscriptions: ["sub_a_b"])])
         #expect(second.published?.links[MeshScene.b]?.kick == true)
         #expect(second.published?.links[MeshScene.b]?.answered == nil)
         scene.changeSubscription(to: "b") { $0.hasWorker = false }
@@ -57,7 +57,7 @@ struct MeshAnswerTests {
         #expect(scene.view.own?.links[MeshScene.b]?.followed == Term(610))
         let decision = scene.step()
         #expect(decision.routes?["b"] == .open(.init(host: "b2", port: 5432)))
-        #expect(decision.statements == [.kick(subscription: "sub_a_b")])
+        #expect(decision.statements == [.kick(subscriptions: ["sub_a_b"])])
         #expect(decision.published?.links[MeshScene.b]?.kick == true)
     }
 

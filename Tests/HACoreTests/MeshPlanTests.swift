@@ -164,3 +164,35 @@ struct MeshPlanTests {
         #expect(scene.decision.statements.isEmpty)
     }
 }
+
+@Suite("Names of nodes")
+struct MeshNameTests {
+    @Test(
+        "A name that is used twice, and one that Spock cannot tell from another, are left out before anything is written"
+    )
+    func refused() {
+        var scene = MeshScene()
+        var twin = MeshScene.peer("a", term: 800)
+        twin.scope = "another"
+        scene.view.peers.append(twin)
+        // Both have the id 47033.
+        #expect(NodeID(of: "n271") == NodeID(of: "n430"))
+        for name in ["n271", "n430"] {
+            scene.view.peers.append(MeshScene.peer(name, term: 900))
+            scene.view.routes[name] = .open(.init(host: "\(name)1", port: 5432))
+        }
+        let decision = scene.step()
+        #expect(decision.problems.count { $0.description.contains("is left out") } == 2)
+        #expect(
+            !decision.statements.contains {
+                if case .subscribe = $0 { true } else { false }
+            })
+        #expect(
+            decision.actions.contains {
+                $0
+                    == .route([
+                        "b": scene.view.routes["b"]!, "c": scene.view.routes["c"]!, "n271": .shut, "n430": .shut,
+                    ])
+            })
+    }
+}

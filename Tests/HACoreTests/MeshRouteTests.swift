@@ -78,7 +78,7 @@ struct MeshRouteTests {
                 guard case .route(let routes) = $0 else { return false }
                 return routes["b"] == .open(.init(host: "b1", port: 5433))
             })
-        let kick = try #require(decision.position { $0 == .run(database: "app", .kick(subscription: "sub_a_b")) })
+        let kick = try #require(decision.position { $0 == .run(database: "app", .kick(subscriptions: ["sub_a_b"])) })
         #expect(publish < open && open < kick)
         #expect(decision.published?.links[MeshScene.b]?.kick == true)
     }
@@ -96,7 +96,7 @@ struct MeshRouteTests {
         scene.view.now = scene.view.now + .seconds(4)
         #expect(scene.decision.statements.isEmpty)
         scene.view.now = scene.view.now + .seconds(1)
-        #expect(scene.step().statements == [.kick(subscription: "sub_a_b")])
+        #expect(scene.step().statements == [.kick(subscriptions: ["sub_a_b"])])
         #expect(scene.view.own?.links[MeshScene.b]?.kick == true)
         #expect(scene.step().statements.isEmpty)
         #expect(scene.view.own?.links[MeshScene.b]?.kick == false)

@@ -175,7 +175,7 @@ actor MeshLoop {
             guard guardian.leadership?.term == leadership.term else {
                 throw Interrupted("the lock is not held any more")
             }
-            do { try await carryOut(action, mesh, leadership, postmaster) } catch {
+            do { try await carryOut(action, mesh, leadership, postmaster, version: tree.ownVersion) } catch {
                 logger.warning("\(action.sentence): \(error)")
                 isDone = false
                 // A statement that fails for one peer must not keep another from its answer.
@@ -250,14 +250,17 @@ actor MeshLoop {
     }
 
     private func carryOut(
-        _ action: MeshAction, _ mesh: MeshSettings, _ leadership: Leadership, _ postmaster: Int32
+        _ action: MeshAction, _ mesh: MeshSettings, _ leadership: Leadership, _ postmaster: Int32, version: Version?
     ) async throws {
         switch action {
         case .route(let routes):
             guard mesh.connection.mode == .service else { return }
             try await gates.write(routes, mesh, local: server.meshAddress)
         case .publish(let record):
-            try await lock.write(lock.layout.mesh, record.json.znode, as: leadership.term)
+            // Of the version that was read: what this leader has not seen is not written over.
+            try await lock.write(
+                lock.layout.mesh, record.json.znode, as: leadership.term,
+                expecting: version.map { .exactly($0) } ?? .any)
         case .openClients:
             guard gates.openClients() else { return }
             logger.notice("clients may write: the gate after the promotion is open")
@@ -309,7 +312,7 @@ extension MeshStatement {
         case .addTable(let set, let table): "adding \(table.qualified) to replication set \(set)"
         case .subscribe(let name, let dsn, _, _, _, _): "subscribing as \(name) by \(dsn)"
         case .enable(let name): "enabling subscription \(name), which was disabled on the way"
-        case .kick(let name): "having subscription \(name) connect at once"
+        case .kick(let names): "having \(names.joined(separator: ", ")) connect at once"
         case .dropSubscription(let name): "dropping subscription \(name)"
         case .dropNode(let name): "dropping node \(name)"
         case .setOrigin(let name, let position): "setting the progress of \(name) to \(position)"

@@ -9,6 +9,8 @@ actor MeshReader {
     /// One read of all.
     struct Tree: Sendable {
         var own: MeshRecord?
+        /// Data version of the znode; nil: there is none.
+        var ownVersion: Version?
         var intents = MeshIntents()
         var peers: [MeshView.Peer] = []
     }
@@ -57,6 +59,7 @@ actor MeshReader {
         }
         var tree = Tree()
         tree.own = try await record(layout.mesh, session, deadline)
+        tree.ownVersion = (known[layout.mesh] ?? nil)?.stat.version
         if let found = try await find(layout.meshIntents, session, deadline) {
             tree.intents =
                 lastGood.read(layout.meshIntents, found.data, found.stat) {

@@ -24,7 +24,7 @@ public enum MeshStatement: Hashable, Sendable {
         name: String, dsn: String, sets: [String], structure: Bool, data: Bool, forwardOrigins: [String])
     case enable(subscription: String)
     /// Disable and enable, as two statements: the worker ends, and another connects at once (design/zones.md 5).
-    case kick(subscription: String)
+    case kick(subscriptions: [String])
     case dropSubscription(String)
     /// With its interfaces; for a node without subscriptions.
     case dropNode(String)

@@ -5,6 +5,8 @@ struct MeshLook {
     /// What this cluster says of itself from now on.
     var record: MeshRecord
     var problems: [MeshProblem] = []
+    /// Scopes that are left out, since their nodes cannot be told from others.
+    var refused: Set<String> = []
     /// In the order in which they are carried out, after what is shut, told and opened.
     var steps: [MeshAction] = []
     /// Subscriptions that get a hand once the record says so.
@@ -21,7 +23,9 @@ struct MeshLook {
     var me: String { settings.node }
 
     /// Peers that belong to the mesh and that nobody has asked to be gone.
-    var peers: [MeshView.Peer] { view.peers.filter { !view.intents.removed.contains($0.record.node) } }
+    var peers: [MeshView.Peer] {
+        view.peers.filter { !view.intents.removed.contains($0.record.node) && !refused.contains($0.scope) }
+    }
 
     /// The links that a peer has with this cluster, and the databases they are in.
     func links(with peer: MeshView.Peer) -> [(link: MeshLink, database: MeshDatabase)] {

@@ -3,7 +3,7 @@ extension MeshLook {
     /// The way to each peer from now on. Closed first, opened last.
     mutating func routes() -> [String: MeshRoute] {
         var routes: [String: MeshRoute] = [:]
-        for peer in view.peers { routes[peer.record.node] = .shut }
+        for peer in view.peers where peer.record.node != me { routes[peer.record.node] = .shut }
         for name in view.routes.keys { routes[name] = .shut }
         for peer in peers where mayReach(peer) { routes[peer.record.node] = .open(peer.record.address) }
         return routes

@@ -4,6 +4,7 @@
 /// then what opens, on record already; then the server's work, which may fail without holding up the rest.
 public func decideMesh(_ view: MeshView, _ memory: MeshMemory) -> MeshDecision {
     var look = MeshLook(view, memory)
+    look.refuseNames()
     look.passGate()
     look.followPeers()
     look.keepSlots()
@@ -24,7 +25,9 @@ extension MeshLook {
             memory.publishedAt = view.now
         }
         if routes != shut { actions.append(.route(routes)) }
-        actions += kicks.map { .run(database: $0.link.database, .kick(subscription: $0.subscription)) }
+        for (database, kicks) in Dictionary(grouping: kicks, by: \.link.database).sorted(by: { $0.key < $1.key }) {
+            actions.append(.run(database: database, .kick(subscriptions: kicks.map(\.subscription))))
+        }
         if record.state == .open, view.server.clientsAreShut { actions.append(.openClients) }
         actions += steps
         var decision = MeshDecision(reason: reason, memory: memory, recheckAfter: pause)

@@ -30,7 +30,7 @@ public enum SpockRegistrar {
                 .subscribe(
                     name, dsn, sets: sets, structure: structure, data: data, forwardOrigins: origins, version))
         case .enable(let subscription): return try await work.carryOut(.enable(subscription))
-        case .kick(let subscription): return try await work.kick([subscription])
+        case .kick(let subscriptions): return try await work.kick(subscriptions)
         case .dropSubscription(let name): return try await work.carryOut(.dropSubscription(name))
         case .dropNode(let name): return try await work.carryOut(.dropNode(name))
         case .setOrigin(let name, let position): return try await work.carryOut(.setOrigin(name, position))

@@ -136,12 +136,14 @@ final class MeshAgent {
     }
 
     private func run(_ statement: MeshStatement) -> Bool {
-        guard case .kick(let name) = statement else { return server.run(statement, world) }
-        guard server.run(.enable(subscription: name), world, enables: false) else { return false }
+        guard case .kick(let names) = statement else { return server.run(statement, world) }
+        for name in names {
+            guard server.run(.enable(subscription: name), world, enables: false) else { return false }
+        }
         let incarnation = server.incarnation
         world.after(world.dice.milliseconds(1, 30)) {
             guard self.mayAct, self.server.incarnation == incarnation, !self.world.fails() else { return }
-            _ = self.server.run(.enable(subscription: name), self.world)
+            for name in names { _ = self.server.run(.enable(subscription: name), self.world) }
         }
         return true
     }

@@ -12,7 +12,8 @@ extension MeshServer {
             write(.node(name), at: now)
             return true
         case .subscribe(let name, let dsn, _, _, _, _): return subscribe(name, dsn, world)
-        case .enable(let name), .kick(let name):
+        case .kick(let names): return names.allSatisfy { run(.enable(subscription: $0), world, enables: enables) }
+        case .enable(let name):
             guard var subscription = contents.subscriptions[name] else { return false }
             subscription.isEnabled = enables
             write(.subscription(subscription), at: now)

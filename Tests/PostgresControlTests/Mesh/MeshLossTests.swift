@@ -110,7 +110,7 @@ struct MeshLossTests {
         try await zones.app("INSERT INTO public.item VALUES (4, 'later')")
         let arrived = "SELECT id::text FROM public.item WHERE id IN (3, 4)"
         try await eventually("the later row is at the peer", within: .seconds(60), pace: .seconds(2)) {
-            _ = try? await zones.peer.carryOut(.kick(subscription: zones.toZone.name))
+            _ = try? await zones.peer.carryOut(.kick(subscriptions: [zones.toZone.name]))
             return zones.notes(try await zones.peer.run(arrived)).contains("4")
         }
         try await zones.peer.run("INSERT INTO public.item VALUES (5, 'to the zone')")

@@ -93,13 +93,13 @@ struct MeshRegistrationTests {
             try await node.run("SELECT worker_pid FROM spock.get_apply_worker_status()").rows.first?["worker_pid"]
         }
         let before = try await worker()
-        #expect(try await node.carryOut(.kick(subscription: known.name)))
+        #expect(try await node.carryOut(.kick(subscriptions: [known.name])))
         try await peer.run("INSERT INTO public.item VALUES (3, 'b')")
         #expect(try await node.items(3) == ["1a", "2b", "3b"])
         #expect(try await worker() != before)
         try await node.run("SELECT spock.sub_disable('sub_a_b', true)")
         try await eventually("the worker ends") { try await worker() == nil }
-        let isKicked = try await node.carryOut(.kick(subscription: known.name))
+        let isKicked = try await node.carryOut(.kick(subscriptions: [known.name]))
         let seen = try await node.look().subscriptions
         #expect(!isKicked && seen.map(\.isEnabled) == [false] && seen.map(\.status) == ["disabled"], "somebody's will")
         #expect(seen.map(\.hasWorker) == [false])
