@@ -47,10 +47,9 @@ extension MeshLook {
         for peer in peers {
             for (link, word) in peer.record.links.sorted(by: { $0.key < $1.key })
             where link.peer == me && word.subscription != nil {
-                // A gated peer's progress stands still as well.
-                let isStill = peer.isCurrent && peer.record.state == .gated
+                // A gated peer answers as well: a record that says gated may have been read late.
                 let origin = word.origin ?? .zero
-                if word.origin != nil, word.answered == fork.term || isStill {
+                if word.origin != nil, word.answered == fork.term {
                     answers.furthest = max(answers.furthest, origin)
                     let divergence = record.unfollowed(since: word.followed)?.divergence ?? fork.position
                     if origin > divergence {
