@@ -120,7 +120,8 @@ extension ClusterTests {
             ProcessTable.signal(SIGSTOP, receiver)
             try await writers.progress(100)
             try await before.leader.kill()
-            ProcessTable.signal(SIGCONT, receiver)
+            // What lies in its socket must not be read any more.
+            ProcessTable.signal(SIGKILL, receiver)
             try await writers.progress(in: [zone])
             try before.leader.start()
             try await world.whole("after the promotion of a standby that lagged", within: AgentCommand.deadline(60))
