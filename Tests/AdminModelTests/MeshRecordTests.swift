@@ -89,7 +89,11 @@ struct MeshRecordTests {
     func intents() {
         var intents = MeshIntents()
         intents.removed = ["n3", "n4"]
-        intents.accepted = [MeshLink("app", "n2")]
+        intents.accepted = [MeshLink("app", "n2"): Term(7)]
+        intents.resyncs = [
+            MeshIntents.Resync(MeshLink("app", "n2")): .copying,
+            MeshIntents.Resync(MeshLink("app", "n2"), table: "public.t"): .requested,
+        ]
         #expect(MeshIntents(json: intents.json) == intents)
         #expect(MeshIntents(json: ["removed": "n3"]) == MeshIntents())
     }

@@ -169,7 +169,7 @@ struct MeshRewindTests {
     func policy(policy: MeshSettings.GapPolicy, isAccepted: Bool, isOpen: Bool) {
         var scene = Self.opened()
         scene.view.settings.onGap = policy
-        if isAccepted { scene.view.intents.accepted = [MeshScene.b] }
+        if isAccepted { scene.view.intents.accepted = [MeshScene.b: Term(510)] }
         let gap = MeshRange(from: LSN(950), to: LSN(1100))
         scene.changeWord("b") { $0.rewind = .init(term: Term(510), isDone: true, gap: gap) }
         let decision = scene.step()

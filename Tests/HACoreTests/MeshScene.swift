@@ -151,7 +151,8 @@ struct MeshScene {
             case .route(let routes): view.routes = routes
             case .openClients: view.server.clientsAreShut = false
             case .burn(let past): view.server.position = LSN(max(view.server.position.rawValue, past.rawValue) + 100)
-            case .run: break
+            case .run, .copy: break
+            case .amend(let change): view.intents = view.intents.with(change)
             }
         }
         view.now = view.now + .milliseconds(20)

@@ -197,28 +197,7 @@ extension MeshRange {
         self.init(from: from, to: to)
     }
 
-    var json: JSONValue { ["from": from.text, "to": to.text] }
-}
-
-/// `spock_intents`: what operators asked a cluster for.
-extension MeshIntents {
-    /// What is no list of the right form reads as empty.
-    public init(json: JSONValue) {
-        self.init()
-        removed = Set((json["removed"]?.asArray ?? []).compactMap(\.asString))
-        for entry in json["accepted"]?.asArray ?? [] {
-            guard let database = entry["database"]?.asString, let peer = entry["peer"]?.asString else { continue }
-            accepted.insert(MeshLink(database, peer))
-        }
-    }
-
-    public var json: JSONValue {
-        [
-            "removed": .array(removed.sorted().map(JSONValue.string)),
-            "accepted": .array(
-                accepted.sorted().map { ["database": .string($0.database), "peer": .string($0.peer)] }),
-        ]
-    }
+    public var json: JSONValue { ["from": from.text, "to": to.text] }
 }
 
 extension Timeline {

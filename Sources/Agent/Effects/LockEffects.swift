@@ -199,6 +199,21 @@ struct LockEffects: Sendable {
         }
     }
 
+    /// As `write`, for what must not be there yet.
+    func create(_ path: ZNodePath, _ data: [UInt8], as term: Term) async throws(EffectFailure) {
+        let (session, _) = try session()
+        guard let leadership = guardian.leadership, leadership.term == term else {
+            throw EffectFailure("the lock of term \(term) is not held any more")
+        }
+        defer { sessions.markDirty() }
+        do throws(ZooKeeperError) {
+            try await session.multi(
+                transactions.guards(leadership) + [.create(path, data, .persistent)], deadline: deadline)
+        } catch {
+            throw EffectFailure("\(path): \(error)", isUnknown: error.outcome == .unknown)
+        }
+    }
+
     /// Creates `initialize` with our mark, and the ephemeral that says that somebody is at it; takes the place of one
     /// that an agent of ours gave up. Fails when another member was faster.
     func raceInitialize(abandoned: Bool) async throws(EffectFailure) {

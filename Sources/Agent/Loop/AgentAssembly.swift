@@ -136,12 +136,13 @@ public struct AgentAssembly: Sendable {
             runner: runner, latest: latest, orders: orders, meshSlots: meshSlots, publisher: publisher,
             callbacks: callbacks, wakeup: wakeup, mesh: watches.wakeup, counts: counts, manager: manager, agentLog: log,
             exit: exit, logger: logger)
+        let requests = MeshRequests(layout: layout, sessions: sessions, guardian: guardian, lock: lock)
         let mesh = MeshLoop(
             me: me, scope: config.scope, settings: settings, sessions: sessions, guardian: guardian, lock: lock,
             keeper: keeper, server: server, latest: latest, gates: gates,
             reader: MeshReader(layout: layout, scope: config.scope, watches: watches, logger: logger),
             sql: MeshSQL(info: { server.superuserConnection(applicationName: "Matriarch mesh") }), slots: meshSlots,
-            board: meshBoard,
+            board: meshBoard, requests: requests,
             wakeup: watches.wakeup,
             reconfigure: {
                 settings.touch()
@@ -154,7 +155,7 @@ public struct AgentAssembly: Sendable {
             reloader: ConfigReloader(
                 loader: loader, settings: settings, tls: tls, log: log, manager: manager, wakeup: wakeup, logger: logger
             ),
-            orders: orders, cancel: { runner.cancel() })
+            requests: requests, orders: orders, cancel: { runner.cancel() })
         restAPI = { settings.local.restAPI }
         service = AgentService(
             keeper: keeper, sessions: sessions, guardian: guardian, loop: loop, mesh: mesh, publisher: publisher,

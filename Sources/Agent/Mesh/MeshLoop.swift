@@ -24,6 +24,7 @@ actor MeshLoop {
     private let sql: MeshSQL
     private let slots: MeshSlotKeeper
     private let board: MeshBoard
+    private let requests: MeshRequests
     private let wakeup: Wakeup
     /// Makes the cluster's loop give PostgreSQL its changed configuration.
     private let reconfigure: @Sendable () -> Void
@@ -36,11 +37,15 @@ actor MeshLoop {
     private var lastReason = ""
     private var lastForeign: [MemberID] = []
     private var complaint = ""
+    private var costs = MeshCosts()
+    /// What the last look could not carry out.
+    private var failure: String?
 
     init(
         me: MemberID, scope: String, settings: ClusterSettings, sessions: SessionOwner, guardian: LeaseGuard,
         lock: LockEffects, keeper: KeeperLink, server: LocalServer, latest: Latest, gates: MeshGates,
-        reader: MeshReader, sql: MeshSQL, slots: MeshSlotKeeper, board: MeshBoard, wakeup: Wakeup,
+        reader: MeshReader, sql: MeshSQL, slots: MeshSlotKeeper, board: MeshBoard,
+        requests: MeshRequests, wakeup: Wakeup,
         reconfigure: @escaping @Sendable () -> Void, logger: Logger
     ) {
         self.me = me
@@ -57,6 +62,7 @@ actor MeshLoop {
         self.sql = sql
         self.slots = slots
         self.board = board
+        self.requests = requests
         self.wakeup = wakeup
         self.reconfigure = reconfigure
         self.logger = logger
@@ -166,10 +172,7 @@ actor MeshLoop {
         let decision = decideMesh(view, memory)
         memory = decision.memory
         note(decision)
-        board.post(
-            MeshStatus(
-                settings: mesh, own: tree.own, peers: tree.peers, intents: tree.intents, view: view,
-                problems: decision.problems, reason: decision.reason))
+        await post(decision, mesh, tree, view, postmaster)
         var isDone = true
         for action in decision.actions {
             guard guardian.leadership?.term == leadership.term else {
@@ -177,6 +180,7 @@ actor MeshLoop {
             }
             do { try await carryOut(action, mesh, leadership, postmaster, version: tree.ownVersion) } catch {
                 logger.warning("\(action.sentence): \(error)")
+                failure = "\(action.sentence): \(error)"
                 isDone = false
                 // A statement that fails for one peer must not keep another from its answer.
                 if case .run = action { continue }
@@ -186,10 +190,27 @@ actor MeshLoop {
         defer { lastActions = decision.actions }
         // What does not come to an end by being done is not done again and again.
         if !isDone { return .seconds(1) }
+        failure = nil
         if decision.actions.isEmpty {
             return view.obstacles.isEmpty ? decision.recheckAfter : min(decision.recheckAfter, .seconds(1))
         }
         return decision.actions == lastActions ? max(decision.recheckAfter, .milliseconds(500)) : .zero
+    }
+
+    private func post(
+        _ decision: MeshDecision, _ mesh: MeshSettings, _ tree: MeshReader.Tree, _ view: MeshView, _ postmaster: Int32
+    ) async {
+        if costs.note(position: view.server.position, at: view.now) {
+            costs.free = FreeSpace.bytes(for: server.dataDirectory)
+            costs.conflicts = await sql.conflicts(Array(view.databases.keys), postmaster: postmaster)
+        }
+        var status = MeshStatus(
+            settings: mesh, own: tree.own, peers: tree.peers, intents: tree.intents, view: view,
+            problems: decision.problems + (failure.map { [MeshProblem(nil, $0)] } ?? []), reason: decision.reason)
+        status.actions = decision.actions.map(\.sentence)
+        status.needs = gates.parameters(mesh, as: .primary).needs
+        status.costs = costs
+        board.post(status)
     }
 
     private func view(
@@ -271,6 +292,13 @@ actor MeshLoop {
         case .run(let database, let statement):
             logger.info("\(action.sentence)")
             try await sql.carryOut(statement, in: database, postmaster: postmaster)
+        case .copy(let copy):
+            logger.notice("\(action.sentence)")
+            try await sql.copy(copy, mesh, postmaster: postmaster)
+        case .amend(let change):
+            logger.notice("\(action.sentence)")
+            _ = try await requests.make(change, as: leadership.term)
+            await reader.forget(lock.layout.meshIntents)
         }
     }
 
@@ -286,40 +314,5 @@ actor MeshLoop {
             logger.notice("no longer: \(problem)")
         }
         lastProblems = decision.problems
-    }
-}
-
-extension MeshAction {
-    /// For the log.
-    fileprivate var sentence: String {
-        switch self {
-        case .route: "writing the service file"
-        case .publish: "writing what the peers read"
-        case .openClients: "letting clients write"
-        case .burn(let position): "moving WAL past \(position)"
-        case .run(let database, let statement): "database \(database): \(statement.sentence)"
-        }
-    }
-}
-
-extension MeshStatement {
-    fileprivate var sentence: String {
-        switch self {
-        case .createExtension: "creating the extension"
-        case .createNode(let name, _, _, _, _): "creating node \(name)"
-        case .createSet(let name, _): "creating replication set \(name)"
-        case .alterSet(let name, _): "changing replication set \(name)"
-        case .addTable(let set, let table): "adding \(table.qualified) to replication set \(set)"
-        case .subscribe(let name, let dsn, _, _, _, _): "subscribing as \(name) by \(dsn)"
-        case .enable(let name): "enabling subscription \(name), which was disabled on the way"
-        case .kick(let names): "having \(names.joined(separator: ", ")) connect at once"
-        case .dropSubscription(let name): "dropping subscription \(name)"
-        case .dropNode(let name): "dropping node \(name)"
-        case .setOrigin(let name, let position): "setting the progress of \(name) to \(position)"
-        case .copySlot(let from, let to): "copying slot \(from) to \(to)"
-        case .advanceSlot(let name, let position): "advancing slot \(name) to \(position)"
-        case .dropSlot(let name): "dropping slot \(name)"
-        case .endSender(let name): "ending the walsender of slot \(name)"
-        }
     }
 }

@@ -72,6 +72,9 @@ actor MeshReader {
         return tree
     }
 
+    /// This agent has written it; the watch would say so a moment later.
+    func forget(_ path: ZNodePath) { known[path] = nil }
+
     private func peers(
         _ wanted: MeshSettings.Peers, _ session: ZooKeeperSession, _ deadline: Duration
     ) async throws(ZooKeeperError) -> [String] {

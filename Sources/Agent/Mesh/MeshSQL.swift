@@ -38,6 +38,53 @@ actor MeshSQL {
         }
     }
 
+    /// - Throws: also what keeps the peer from being asked.
+    func copy(_ copy: MeshCopy, _ mesh: MeshSettings, postmaster: Int32) async throws(PostgresError) {
+        let peer = try await PostgresConnection.connect(
+            Self.way(copy, mesh.connection).forMeshWork(in: copy.link.database), deadline: Self.connecting)
+        do throws(PostgresError) {
+            let beside = try await PostgresConnection.connect(
+                info().forMeshWork(in: copy.link.database), deadline: Self.connecting)
+            do throws(PostgresError) {
+                try await SpockCopy.carryOut(
+                    copy, here: try await connected(to: copy.link.database, postmaster), beside: beside, peer: peer,
+                    deadline: Self.acting)
+            } catch {
+                await beside.close()
+                throw error
+            }
+            await beside.close()
+        } catch {
+            await peer.close()
+            // As after any other change of a subscription that failed.
+            if let kept = connections.removeValue(forKey: copy.link.database) { await kept.connection.close() }
+            throw error
+        }
+        await peer.close()
+    }
+
+    /// As the workers go, but not by the service file, whose way may be shut.
+    private static func way(_ copy: MeshCopy, _ connection: MeshSettings.Connection) -> ConnectionInfo {
+        var info = ConnectionInfo([("host", copy.address.host), ("port", String(copy.address.port))])
+        if connection.mode == .fixed, let fixed = copy.fixed.flatMap({ ConnectionInfo(parsing: $0) }) { info = fixed }
+        info["user"] = connection.user
+        info["passfile"] = connection.passfile
+        info["target_session_attrs"] = "primary"
+        info["tcp_user_timeout"] = "2000"
+        for (keyword, value) in connection.options { info[keyword] = value }
+        return info
+    }
+
+    /// Of each database that can be asked.
+    func conflicts(_ databases: [String], postmaster: Int32) async -> [String: MeshConflicts] {
+        var found: [String: MeshConflicts] = [:]
+        for database in databases {
+            guard let connection = try? await connected(to: database, postmaster) else { continue }
+            found[database] = try? await MeshConflicts.read(connection, deadline: Self.looking)
+        }
+        return found
+    }
+
     func burn(past position: LSN, in database: String, postmaster: Int32) async throws(PostgresError) {
         _ = try await SpockRegistrar.burn(
             past: position, on: try await connected(to: database, postmaster), deadline: Self.acting)

@@ -13,6 +13,11 @@ public struct MeshStatus: Sendable {
     public var problems: [MeshProblem]
     public var reason: String
     public var lookedAt: Instant
+    /// What the last look decided to do, in words.
+    public var actions: [String] = []
+    /// The least of each parameter that the mesh needs here, by name.
+    public var needs: [String: Int] = [:]
+    public var costs = MeshCosts()
 
     init(
         settings: MeshSettings, own: MeshRecord?, peers: [MeshView.Peer], intents: MeshIntents, view: MeshView? = nil,

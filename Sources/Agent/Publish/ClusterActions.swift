@@ -17,6 +17,9 @@ public struct ClusterActions: Sendable {
     public let reload: @Sendable () async -> Void
     /// Asks members where they are, each within the deadline of peers.
     public let ask: @Sendable ([(name: MemberID, record: MemberRecord)]) async -> PeerRound
+    /// Asks the mesh for something, in this cluster's `spock_intents`.
+    /// - Throws: `MeshRefusal`.
+    public let intend: @Sendable (MeshIntents.Change) async throws -> MeshIntents
     /// What is wanted of this member's own PostgreSQL.
     public let orders: OrderBook
     /// Leaves what is being carried out; decisions derive it anew where it is still wanted.
@@ -28,9 +31,13 @@ public struct ClusterActions: Sendable {
         configure: @escaping @Sendable (JSONObject, ExpectedVersion) async throws -> Void,
         reload: @escaping @Sendable () async -> Void,
         ask: @escaping @Sendable ([(name: MemberID, record: MemberRecord)]) async -> PeerRound,
+        intend: @escaping @Sendable (MeshIntents.Change) async throws -> MeshIntents = { _ in
+            throw MeshRefusal(.failed, "this cluster is in no mesh")
+        },
         orders: OrderBook, cancel: @escaping @Sendable () -> Void
     ) {
         self.request = request
+        self.intend = intend
         self.withdraw = withdraw
         self.configure = configure
         self.reload = reload
@@ -42,7 +49,8 @@ public struct ClusterActions: Sendable {
 
 extension ClusterActions {
     init(
-        sessions: SessionOwner, layout: ZNodeLayout, peers: PeerClient, reloader: ConfigReloader, orders: OrderBook,
+        sessions: SessionOwner, layout: ZNodeLayout, peers: PeerClient, reloader: ConfigReloader,
+        requests: MeshRequests, orders: OrderBook,
         cancel: @escaping @Sendable () -> Void
     ) {
         let deadline = Duration.seconds(2)
@@ -70,6 +78,6 @@ extension ClusterActions {
                 try await session().set(layout.config, document.znode, expecting: version, deadline: deadline)
             },
             reload: { await reloader.reload() },
-            ask: { await peers.ask($0) }, orders: orders, cancel: cancel)
+            ask: { await peers.ask($0) }, intend: { try await requests.make($0) }, orders: orders, cancel: cancel)
     }
 }

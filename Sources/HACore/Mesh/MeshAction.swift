@@ -11,6 +11,45 @@ public enum MeshAction: Hashable, Sendable {
     case burn(past: LSN)
     /// One statement, or a few that belong together, in one database.
     case run(database: String, MeshStatement)
+    /// A step of copying a peer's rows over ours.
+    case copy(MeshCopy)
+    /// Write down what has come of an operator's request, guarded by the lock.
+    case amend(MeshIntents.Change)
+}
+
+/// A step of copying a peer's rows over ours. The peer is asked first, without a worker, what it has to give: nothing is
+/// dropped or emptied for a peer that does not answer, or whose tables do not fit.
+public struct MeshCopy: Hashable, Sendable {
+    public enum Step: Hashable, Sendable {
+        /// Drop the subscription and its slot on the peer.
+        case leave(subscription: String, slot: String)
+        /// Empty the peer's tables here and subscribe with a copy of them, as one.
+        case begin(subscription: String, dsn: String, forwardOrigins: [String])
+        /// Empty one table, `schema.table`, and have the subscription copy it.
+        case table(subscription: String, table: String)
+    }
+
+    public var link: MeshLink
+    /// Of the peer's leader.
+    public var address: MeshRecord.Address
+    /// As its record has it.
+    public var fixed: String?
+    /// The sets of the peer that are subscribed to.
+    public var sets: [String]
+    /// The slot here through which the peer takes our changes: it has them all before ours are emptied. Nil: it takes none.
+    public var slotOfPeer: String?
+    public var step: Step
+
+    public init(
+        link: MeshLink, address: MeshRecord.Address, fixed: String?, sets: [String], slotOfPeer: String?, step: Step
+    ) {
+        self.link = link
+        self.address = address
+        self.fixed = fixed
+        self.sets = sets
+        self.slotOfPeer = slotOfPeer
+        self.step = step
+    }
 }
 
 /// What is done in a database of a node; all of it by Spock's functions, or by PostgreSQL's for slots and origins.

@@ -77,7 +77,8 @@ extension MeshLook {
             helpIfStuck(peer, link, subscription)
             return
         }
-        guard let encoding = peer.record.databases[name] else { return }
+        // What is to be copied makes its own subscription.
+        guard view.intents.resync(of: link) == nil, let encoding = peer.record.databases[name] else { return }
         guard encoding == database.encoding else {
             return problem(link, "its encoding is \(encoding), here it is \(database.encoding)")
         }

@@ -237,13 +237,3 @@ public struct MeshFinding: Hashable, Sendable {
         self.term = term
     }
 }
-
-/// What operators asked this cluster for (`spock_intents`; design/zones.md 2).
-public struct MeshIntents: Hashable, Sendable {
-    /// Nodes that are to be gone from the mesh.
-    public var removed: Set<String> = []
-    /// Links that go on although something is missing.
-    public var accepted: Set<MeshLink> = []
-
-    public init() {}
-}

@@ -13,6 +13,7 @@ extension MeshLook {
         guard isOpen, peer.isCurrent, peer.record.state == .open, !peer.record.address.host.isEmpty else {
             return false
         }
+        if let copiedPeer, copiedPeer != peer.record.node { return false }
         var isFree = true
         for (link, database) in links(with: peer) {
             if let known = record.links[link]?.peerSystem, known != peer.record.systemIdentifier {
@@ -61,6 +62,9 @@ extension MeshLook {
         guard let gap = gap(peer, link) else {
             recheck(.milliseconds(500))
             return problem(link, "waiting for the peer to bring its slot back to where this server is")
+        }
+        if settings.onGap == .resync, view.intents.resync(of: link) == nil {
+            steps.append(.amend(.resync(MeshIntents.Resync(link))))
         }
         problem(
             link, "changes of the peer from \(gap) may be missing here: nothing of it is applied until that is mended")

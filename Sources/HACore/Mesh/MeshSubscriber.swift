@@ -22,7 +22,7 @@ extension MeshLook {
         if isNew || subscription == nil {
             own.answered = peer.record.fork?.term
             own.followed = own.answered
-            own.setBack = nil
+            (own.setBack, own.safe) = (nil, nil)
         }
         if let subscription {
             setBack(link, subscription, &own)
@@ -130,7 +130,8 @@ extension MeshLook {
         _ peer: MeshView.Peer, _ link: MeshLink, _ subscription: MeshDatabase.Subscription?, _ own: inout MeshLinkRecord
     ) {
         guard isOpen, peer.isCurrent, case .open = view.routes[link.peer] ?? .shut, subscription != nil,
-            isReturned(peer, link), let confirmed = word(of: peer, link)?.confirmed
+            isReturned(peer, link), view.intents.resync(of: link) == nil,
+            let confirmed = word(of: peer, link)?.confirmed
         else {
             memory.pendingSafe[link] = nil
             return
@@ -151,8 +152,9 @@ extension MeshLook {
 
     /// The peer's slot has gone back to where this promoted server needs it, or nobody was promoted here.
     func isReturned(_ peer: MeshView.Peer, _ link: MeshLink) -> Bool {
-        guard let fork = record.fork else { return true }
+        // What is copied now needs nothing of what came before.
+        guard let fork = record.fork, view.intents.resync(of: link) != .copying else { return true }
         guard let rewind = word(of: peer, link)?.rewind, rewind.term == fork.term, rewind.isDone else { return false }
-        return rewind.gap == nil || settings.onGap == .continue || view.intents.accepted.contains(link)
+        return rewind.gap == nil || settings.onGap == .continue || view.intents.accepted[link] == fork.term
     }
 }

@@ -113,6 +113,8 @@ public struct MeshDatabase: Hashable, Sendable {
         public var status: String
         /// A process applies it, or tries to.
         public var hasWorker: Bool
+        /// Tables that are not yet copied from the peer, as `schema.table`.
+        public var copying: Set<String> = []
 
         public init(
             name: String, provider: String, dsn: String, isEnabled: Bool = true, slot: String, sets: [String] = [],
@@ -167,6 +169,8 @@ public struct MeshDatabase: Hashable, Sendable {
         /// The walsender that uses it.
         public var activePID: Int32?
         public var isLost: Bool
+        /// How old what the peer last confirmed was, as PostgreSQL has measured it.
+        public var lag: Duration?
 
         public init(confirmed: LSN, restart: LSN, activePID: Int32? = nil, isLost: Bool = false) {
             self.confirmed = confirmed

@@ -9,6 +9,7 @@ public func decideMesh(_ view: MeshView, _ memory: MeshMemory) -> MeshDecision {
     look.followPeers()
     look.keepSlots()
     look.plan()
+    look.resync()
     return look.decision(look.routes())
 }
 

@@ -49,6 +49,10 @@ public enum SpockCatalog {
           LEFT JOIN (
             SELECT s.sub_origin, s.sub_name, f.if_dsn AS sub_dsn, s.sub_enabled, s.sub_slot_name,
               array_to_string(s.sub_replication_sets, chr(10)) AS sub_sets, t.status AS sub_status,
+              array_to_string(ARRAY(
+                SELECT y.sync_nspname || '.' || y.sync_relname FROM spock.local_sync_status y
+                WHERE y.sync_subid = s.sub_id AND y.sync_relname IS NOT NULL AND y.sync_status NOT IN ('y', 'r')
+              ), chr(10)) AS copying,
               (\(version.tellsWorkers ? workerOfSpock : workerByName)) AS has_worker
             FROM spock.local_node o JOIN spock.subscription s ON s.sub_target = o.node_id
               JOIN spock.node_interface f ON f.if_id = s.sub_origin_if
@@ -96,11 +100,13 @@ public enum SpockCatalog {
     /// Origins are the server's, not the database's: those of its subscriptions count.
     private static let progress = """
         SELECT true AS is_origin, o.external_id AS name, o.remote_lsn AS position, NULL::pg_lsn AS restart,
-          NULL::int AS pid, NULL::boolean AS is_lost
+          NULL::int AS pid, NULL::boolean AS is_lost, NULL::bigint AS lag
         FROM pg_replication_origin_status o
         WHERE o.external_id IN (SELECT s.sub_slot_name::text FROM spock.subscription s)
         UNION ALL
-        SELECT false, s.slot_name, s.confirmed_flush_lsn, s.restart_lsn, s.active_pid, \(SpockSlots.isLost)
+        SELECT false, s.slot_name, s.confirmed_flush_lsn, s.restart_lsn, s.active_pid, \(SpockSlots.isLost),
+          (SELECT (1000 * extract(epoch FROM w.replay_lag))::bigint FROM pg_stat_get_wal_senders() w
+           WHERE w.pid = s.active_pid)
         FROM pg_replication_slots s
         WHERE s.slot_type = 'logical' AND s.database = current_database() AND NOT s.temporary
         """
@@ -116,13 +122,18 @@ extension MeshDatabase {
             if try row.bool("is_local") ?? false { localNode = node }
             if let dsn = row["if_dsn"] { nodes[node] = DSNText.withoutSecrets(dsn) }
             guard let name = row["sub_name"] else { continue }
-            subscriptions.append(
-                Subscription(
-                    name: name, provider: node, dsn: DSNText.withoutSecrets(try row.text("sub_dsn")),
-                    isEnabled: try row.bool("sub_enabled") ?? false, slot: try row.text("sub_slot_name"),
-                    sets: (row["sub_sets"] ?? "").split(separator: "\n").map(String.init),
-                    status: try row.text("sub_status"), hasWorker: try row.bool("has_worker") ?? false))
+            var subscription = Subscription(
+                name: name, provider: node, dsn: DSNText.withoutSecrets(try row.text("sub_dsn")),
+                isEnabled: try row.bool("sub_enabled") ?? false, slot: try row.text("sub_slot_name"),
+                sets: Self.lines(row["sub_sets"]), status: try row.text("sub_status"),
+                hasWorker: try row.bool("has_worker") ?? false)
+            subscription.copying = Set(Self.lines(row["copying"]))
+            subscriptions.append(subscription)
         }
+    }
+
+    private static func lines(_ text: String?) -> [String] {
+        (text ?? "").split(separator: "\n").map(String.init)
     }
 
     fileprivate mutating func takeTables(_ result: QueryResult) throws(PostgresError) {
@@ -159,10 +170,12 @@ extension MeshDatabase {
             }
             let restart = try StatusProbe.lsn(row, "restart")
             // A lost slot keeps nothing back.
-            slots[name] = Slot(
+            var slot = Slot(
                 confirmed: position, restart: restart ?? position,
                 activePID: try row.int64("pid").map { Int32(clamping: $0) },
                 isLost: try row.bool("is_lost") ?? false)
+            slot.lag = try row.int64("lag").map { .milliseconds($0) }
+            slots[name] = slot
         }
     }
 }

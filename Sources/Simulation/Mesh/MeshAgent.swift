@@ -86,7 +86,7 @@ final class MeshAgent {
         let standby = zone.standby
         var view = MeshView(
             now: Instant(nanoseconds: world.now), scope: zone.node, settings: world.settings(zone), term: term,
-            own: own.record, peers: peers, intents: world.intents,
+            own: own.record, peers: peers, intents: world.intents[zone.number] ?? MeshIntents(),
             server: MeshView.Server(
                 systemIdentifier: SystemIdentifier(rawValue: "700000000000000000\(zone.number)"),
                 timeline: Timeline(server.timeline), forkedAt: server.forkedAt,
@@ -121,6 +121,8 @@ final class MeshAgent {
             }
             return true
         case .run(_, let statement): return run(statement)
+        // Nobody asks for copies here.
+        case .copy, .amend: return true
         }
     }
 

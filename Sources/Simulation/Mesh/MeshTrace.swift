@@ -12,6 +12,8 @@ enum MeshTrace {
         case .openClients: "open to clients"
         case .burn(let past): "burn past \(past.rawValue)"
         case .run(_, let statement): "\(statement)"
+        case .copy(let copy): "copy \(copy.step)"
+        case .amend(let change): "amend \(change)"
         }
     }
 

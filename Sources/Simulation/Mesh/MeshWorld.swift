@@ -25,7 +25,8 @@ public final class MeshWorld {
     private(set) var zones: [MeshZone] = []
     private(set) var checks: MeshChecks!
     var tree: MeshTree
-    private(set) var intents = MeshIntents()
+    /// By zone.
+    private(set) var intents: [Int: MeshIntents] = [:]
     private var queue = EventQueue()
     private var trace: [String] = []
     private var violation: String?
@@ -133,8 +134,9 @@ public final class MeshWorld {
     /// An operator who has read the findings.
     private func acceptGaps() {
         for zone in zones {
-            for finding in tree.node(zone.number).record?.findings ?? [] where finding.kind == .gap {
-                intents.accepted.insert(finding.link)
+            guard let record = tree.node(zone.number).record, let fork = record.fork else { continue }
+            for finding in record.findings where finding.kind == .gap {
+                intents[zone.number, default: MeshIntents()].accepted[finding.link] = fork.term
             }
         }
     }
