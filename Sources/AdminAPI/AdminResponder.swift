@@ -15,6 +15,8 @@ struct AdminResponder: HTTPResponder {
     private let board: StatusBoard
     private let trees: TreeReads
     private let changes: Changes?
+    private let mesh: MeshDoor
+    private let actions: ClusterActions?
     private let access: AccessRules
     private let headers: CommonHeaders
     private let statusText = StatusText()
@@ -29,6 +31,8 @@ struct AdminResponder: HTTPResponder {
         self.access = access
         let trees = TreeReads(board: board)
         self.trees = trees
+        self.actions = actions
+        mesh = MeshDoor(board: board, logger: logger)
         changes = actions.map {
             Changes(
                 leader: LeaderChange(board: board, trees: trees, actions: $0, logger: logger),
@@ -49,6 +53,9 @@ struct AdminResponder: HTTPResponder {
     private func answer(_ request: Request, from client: Client) async -> Answer {
         let (method, target) = (request.method, RequestTarget(request.head.path ?? "/"))
         let endpoint = "\(method.rawValue) /\(target.firstSegment)"
+        if let asked = MeshDoor.Endpoint(method.rawValue, target.path) {
+            if let answer = await answer(asked, request, from: client) { return answer }
+        }
         if let changes, let change = Change(rawValue: endpoint) {
             if let refusal = await access.refusal(request.headers, from: client, members: { await memberURLs() }) {
                 return refusal
@@ -78,6 +85,16 @@ struct AdminResponder: HTTPResponder {
         case .head, .options: return .bare(HealthCheck(target).code(await view(for: target)))
         default: return .page(501, "Server does not support this operation: \(method.rawValue)")
         }
+    }
+
+    /// - Returns: nil when nothing may be changed from here.
+    private func answer(_ asked: MeshDoor.Endpoint, _ request: Request, from client: Client) async -> Answer? {
+        guard let action = asked.action else { return mesh.read(asked) }
+        guard let actions else { return nil }
+        if let refusal = await access.refusal(request.headers, from: client, members: { await memberURLs() }) {
+            return refusal
+        }
+        return await withBody(request) { await mesh.change(action, $0, actions) }
     }
 
     /// Who carries out what changes something.
@@ -121,7 +138,10 @@ struct AdminResponder: HTTPResponder {
     }
 
     /// All that is no health check.
-    static var endpoints: [String] { Change.allCases.map(\.rawValue) + Reading.allCases.map(\.rawValue) }
+    static var endpoints: [String] {
+        Change.allCases.map(\.rawValue) + Reading.allCases.map(\.rawValue)
+            + MeshDoor.Endpoint.allCases.map(\.rawValue)
+    }
 
     private func withBody(
         _ request: Request, isOptional: Bool = false, _ answer: (JSONObject) async -> Answer
@@ -165,7 +185,8 @@ struct AdminResponder: HTTPResponder {
         let view = await view(asking: .position)
         // Samples without scope and name would be another member's.
         guard let status = view.status else { return .failure(503, "the agent has not looked yet") }
-        return .plain(200, MetricsDocument(view: view, status: status, vitals: board.vitals).text)
+        let document = MetricsDocument(view: view, status: status, vitals: board.vitals, mesh: board.mesh.status)
+        return .plain(200, document.text)
     }
 
     private func status(_ code: Int, _ view: HealthView) -> Answer {

@@ -23,7 +23,10 @@ struct TestBoard: Sendable {
     /// - Parameters:
     ///   - age: of the answers of the server, at least.
     ///   - refreshed: what it says when it is asked afresh.
-    init(_ scene: Scene?, tree: TreeSnapshot? = nil, age: Duration = .zero, refreshed: ServerStatus? = nil) {
+    init(
+        _ scene: Scene?, tree: TreeSnapshot? = nil, age: Duration = .zero, refreshed: ServerStatus? = nil,
+        mesh: MeshBoard = MeshBoard()
+    ) {
         let questions = NIOLockedValueBox(Questions())
         self.questions = questions
         let scene = scene.map(Self.moved)
@@ -40,7 +43,7 @@ struct TestBoard: Sendable {
                 return tree
             },
             servesWrites: { _ in scene?.holdsLock ?? false }, logBacklog: { (0, 0) },
-            vitals: { scene?.vitals ?? Vitals() })
+            vitals: { scene?.vitals ?? Vitals() }, mesh: mesh)
         if let scene { board.post(scene.status) }
     }
 

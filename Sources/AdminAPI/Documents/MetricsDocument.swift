@@ -11,6 +11,8 @@ struct MetricsDocument: Sendable {
     /// That of the view: without one there is no scope and no name to put on a sample.
     let status: AgentStatus
     let vitals: Vitals
+    /// Nil: no mesh.
+    var mesh: MeshStatus?
 
     var text: String {
         var metrics = MetricsText(labels: [("scope", status.scope), ("name", status.name.rawValue)])
@@ -122,6 +124,7 @@ struct MetricsDocument: Sendable {
                 "1 if PostgreSQL ran already when its keeper began to watch it, else 0.")
         }
         addCounts(to: &metrics)
+        if let mesh { MeshMetrics(status: mesh, letsClientsWrite: view.letsClientsWrite).add(to: &metrics) }
     }
 
     private func addCounts(to metrics: inout MetricsText) {
