@@ -112,7 +112,10 @@ if !coreOnly {
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .testTarget(
-            name: "ControlTests", dependencies: ["Control", "LocalConfiguration", "AdminModel", "HACore", "LibPQ"]),
+            name: "ControlTests",
+            dependencies: [
+                "Control", "LocalConfiguration", "AdminModel", "HACore", "LibPQ", "ZooKeeper", "Support", log,
+            ]),
         .testTarget(name: "LocalConfigurationTests", dependencies: ["AdminModel", "LocalConfiguration"]),
         .testTarget(
             name: "AgentTests",
@@ -132,7 +135,7 @@ if !coreOnly {
         .testTarget(
             name: "DocumentTests",
             dependencies: [
-                "AdminAPI", "Agent", "AdminModel", "HACore", "LocalConfiguration", "ZooKeeper", "matriarch",
+                "AdminAPI", "Agent", "AdminModel", "Control", "HACore", "LocalConfiguration", "ZooKeeper", "matriarch",
                 "matriarchctl", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .testTarget(name: "ClusterTests", dependencies: ["AdminModel", "LibPQ", "ZooKeeper", "Support", log]),

@@ -10,11 +10,11 @@ package struct ClusterStore: Sendable {
     private static let sessionTimeout = Duration.seconds(10)
     /// For the first connection. Patroni waits as long (contract/patroni.md 1.1).
     private static let connectDeadline = Duration.seconds(15)
-    private static let deadline = Duration.seconds(10)
+    static let deadline = Duration.seconds(10)
 
-    private let session: ZooKeeperSession
-    private let layout: ZNodeLayout
-    private let scope: String
+    let session: ZooKeeperSession
+    let layout: ZNodeLayout
+    let scope: String
 
     /// Connects for one command and closes afterwards, whatever came of it.
     /// - Throws: `ControlError` when ZooKeeper cannot be reached or read, and what `body` throws.
@@ -144,9 +144,9 @@ package struct ClusterStore: Sendable {
         }
     }
 
-    private func get(_ path: ZNodePath) async throws -> (data: [UInt8], stat: ZNodeStat)? {
+    func get(_ path: ZNodePath) async throws -> (data: [UInt8], stat: ZNodeStat)? {
         try await session.get(path, deadline: Self.deadline)
     }
 
-    private static func text(_ data: [UInt8]) -> String { String(decoding: data, as: UTF8.self) }
+    static func text(_ data: [UInt8]) -> String { String(decoding: data, as: UTF8.self) }
 }

@@ -15,8 +15,15 @@ struct Matriarchctl: ParsableCommand {
         List.self, Topology.self, History.self, Version.self, DSN.self, Query.self, ShowConfig.self, EditConfig.self,
         Reload.self, Restart.self, Reinit.self, Detach.self, Switchover.self, Failover.self, Flush.self, Pause.self,
         Resume.self,
-        Remove.self, DemoteCluster.self, PromoteCluster.self,
+        Remove.self, Spock.self, DemoteCluster.self, PromoteCluster.self,
     ]
+
+    /// As they are typed: those below another with its name before theirs.
+    static var commandNames: [String] {
+        commands.flatMap { command in
+            command == Spock.self ? Spock.commands.map { "spock \($0.name)" } : [command.name]
+        }
+    }
 
     @OptionGroup var global: GlobalOptions
 
@@ -70,8 +77,11 @@ enum Main {
                 }
             }
             let global = try parse(GlobalOptions.self) { try GlobalOptions.parse(Array(arguments[..<split])) }
-            let parsed = try parse(command) { try command.parse(Array(arguments[(split + 1)...])) }
+            let parsed = try parse(command) { try self.command(command, Array(arguments[(split + 1)...])) }
             try await parsed.run(Context(global))
+        } catch let code as ExitCode {
+            // What there was to say is said.
+            exit(code.rawValue)
         } catch is Console.Aborted {
             Console.error("Aborted!")
             exit(1)
@@ -79,6 +89,19 @@ enum Main {
             Console.error("Error: \(error)")
             exit(1)
         }
+    }
+
+    /// The command itself, or the one below it that the arguments name.
+    /// - Throws: as ArgumentParser does, also for a request of help.
+    static func command(_ type: any ClusterCommand.Type, _ arguments: [String]) throws -> any ClusterCommand {
+        guard type.configuration.subcommands.isEmpty else {
+            let parsed = try type.parseAsRoot(arguments)
+            guard let command = parsed as? any ClusterCommand, !(command is Spock) else {
+                throw CleanExit.helpRequest(type)
+            }
+            return command
+        }
+        return try type.parse(arguments)
     }
 
     /// Ends the process where the arguments are wrong, or ask for help.
