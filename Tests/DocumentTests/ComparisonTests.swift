@@ -1,5 +1,6 @@
 import AdminModel
 import ArgumentParser
+import Control
 import HACore
 import LocalConfiguration
 import Testing
@@ -94,7 +95,33 @@ import ZooKeeper
     }
 
     @Test func commands() throws {
-        try compare("Commands", Matriarchctl.commands.map { $0.name })
+        try compare("Commands", Matriarchctl.commandNames)
+    }
+
+    @Test func commandsOfTheMesh() throws {
+        func parsed<Command>(_ arguments: String, as type: Command.Type = Command.self) throws -> Command {
+            let words = arguments.split(separator: " ").map(String.init)
+            return try #require(try Main.command(Spock.self, words) as? Command)
+        }
+        let status: SpockStatus = try parsed("status --cluster gold -f json -W")
+        #expect(
+            status.mesh.cluster == "gold" && status.format.format.rawValue == "json" && status.watch.everyTwoSeconds)
+        let plan: SpockPlan = try parsed("plan -U admin -d app")
+        #expect(plan.databases.username == "admin" && plan.databases.dbname == "app" && !plan.databases.password)
+        let diff: SpockDiff = try parsed("diff n2 public.t --limit 5")
+        #expect(diff.peer == "n2" && diff.table == "public.t" && diff.limit == 5)
+        let resync: SpockResync = try parsed("resync n2 --force")
+        #expect(resync.peer == "n2" && resync.table == nil && resync.force.force)
+        #expect(try parsed("add n3", as: SpockAdd.self).node == "n3")
+        #expect(try parsed("remove n3 --cluster gold", as: SpockRemove.self).mesh.cluster == "gold")
+        for wrong in ["diff", "diff n2 --limit 0", "resync", "remove", "nonsense", "status gold --group 1"] {
+            let error = #expect(throws: (any Error).self) { _ = try parsed(wrong, as: (any ClusterCommand).self) }
+            #expect(error.map { Spock.exitCode(for: $0) } == .validationFailure, "\(wrong)")
+        }
+        for help in ["", "--help", "diff --help"] {
+            let error = #expect(throws: (any Error).self) { _ = try parsed(help, as: (any ClusterCommand).self) }
+            #expect(error.map { Spock.exitCode(for: $0) } == .success, "\(help)")
+        }
     }
 
     @Test func options() throws {
