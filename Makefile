@@ -1,11 +1,12 @@
 # make demo    shows a failover on this machine        make test    builds and runs every test
 # make bench-rest  measures the REST API beside Patroni's
+# make bench-zones measures a mesh of three zones and its failovers
 # make format  formats the sources in place            make clean   removes what was built
 SHELL := /bin/bash
 CONFIGURATION := --configuration .swift-format
 SOURCES := Package.swift Sources Tests
 
-.PHONY: demo test build deps reap bench-rest format lint sanitize clean
+.PHONY: demo test build deps reap bench-rest bench-zones format lint sanitize clean
 
 demo: deps reap $(if $(AGENT_COMMAND),,build)
 	@scripts/demo
@@ -29,6 +30,9 @@ bench-rest: deps reap build
 .build/reap: scripts/reap.c
 	@mkdir -p .build
 	@cc -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $<
+
+bench-zones: deps reap build
+	@scripts/test --filter '^Benchmarks\.'
 
 format:
 	@swift format format $(CONFIGURATION) --in-place --parallel --recursive $(SOURCES)

@@ -138,6 +138,7 @@ if !coreOnly {
                 "AdminAPI", "Agent", "AdminModel", "Control", "HACore", "LocalConfiguration", "ZooKeeper", "matriarch",
                 "matriarchctl", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        .testTarget(name: "Benchmarks", dependencies: ["LibPQ", "Support"]),
         .testTarget(name: "ClusterTests", dependencies: ["AdminModel", "LibPQ", "ZooKeeper", "Support", log]),
     ]
 }

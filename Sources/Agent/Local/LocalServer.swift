@@ -130,8 +130,6 @@ struct LocalServer: Sendable {
     /// The parameters in force for this server: without what it would refuse to start with.
     /// - Parameter role: that it has, or is to have.
     func parameters(as role: StartRole) async -> ServerParameters {
-        // A standby may be promoted at any time: the gate of clients is shut before.
-        if role == .standby, settings.mesh != nil { gates.shutClients() }
         let (wanted, refused) = await judged(role)
         guard !refused.isEmpty else { return wanted }
         // Of the cluster's document the last accepted value stays in force; of the local file there is none.
@@ -177,6 +175,8 @@ struct LocalServer: Sendable {
         as role: StartRole, following upstream: Upstream?, _ parameters: ServerParameters
     ) async throws(PostgresControlError) -> Bool {
         let postgres = settings.postgres
+        // A standby may be promoted at any time: the gate of clients is shut before.
+        if role == .standby, settings.mesh != nil { gates.shutClients() }
         var recovery: RecoverySettings?
         if role == .standby {
             if let upstream { try await writePassfile(for: upstream) }

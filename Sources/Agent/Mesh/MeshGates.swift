@@ -56,7 +56,7 @@ final class MeshGates: Sendable {
     func saw(clientsAreShut: Bool) {
         state.withLockedValue { state in
             switch (state.clients, clientsAreShut) {
-            case (.opening, false): state.clients = .open
+            case (.opening, false), (.shut, false): state.clients = .open
             // Somebody has written the file meanwhile; what opens it says so again.
             case (.open, true): state.clients = .shut
             default: break
@@ -82,7 +82,7 @@ final class MeshGates: Sendable {
         return MeshParameters(
             settings, peers: state.routes?.count ?? 0, members: state.members, role: role,
             synchronizedStandbySlots: role == .standby ? [] : state.synchronizedSlots,
-            clientGateIsClosed: state.clients == .shut)
+            clientGateIsClosed: role == .standby || state.clients == .shut)
     }
 
     // MARK: Apply workers

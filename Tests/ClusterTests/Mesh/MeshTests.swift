@@ -46,18 +46,50 @@ extension ClusterTests {
                     }
                 }
             }
-            let writers = MeshWriters(world)
-            writers.start()
-            try await writers.progress()
+            let writers = try await MeshWriters.atWork(in: world)
             #expect(try await writers.expectTheSameEverywhere("at rest") == 0)
+        }
+
+        @Test func theCommandLineShowsIt() async throws {
+            let world = try await SharedMesh.whole()
+            let writers = try await MeshWriters.atWork(in: world)
+            #expect(try await writers.expectTheSameEverywhere("before a look") == 0)
+            let cluster = world.zones[0].cluster
+            let tool = try CommandLineTool.matriarchctl()
+            func run(_ arguments: String..., code: Int32 = 0) async throws -> String {
+                let output = try await tool.run(
+                    ["-c", cluster.nodes[0].place.configuration] + arguments,
+                    environment: ["PGPASSWORD": cluster.settings.passwords.superuser], in: cluster.folder)
+                #expect(output.code == code, "\(arguments): \(output)")
+                #expect(!(output.out + output.error).contains(ClusterSettings.Passwords.canary))
+                return output.out
+            }
+            let status = try await run("spock", "status")
+            for zone in world.zones { #expect(status.contains(zone.node), "\(status)") }
+            #expect(status.contains("replicating"))
+            #expect(try await run("spock", "plan", "-U", "postgres").isEmpty == false)
+            _ = try await run("spock", "diff", "n2", "-U", "postgres")
+            let leader = try await world.zones[1].cluster.whole().leader
+            // Only there: as if it had been skipped.
+            try await leader.query(
+                """
+                SELECT pg_replication_origin_create('elsewhere') WHERE NOT EXISTS (
+                    SELECT 1 FROM pg_replication_origin WHERE roname = 'elsewhere')
+                """)
+            let connection = try await PostgresConnection.connect(leader.conninfo, deadline: .seconds(5))
+            try await connection.query("SELECT pg_replication_origin_session_setup('elsewhere')", deadline: .seconds(5))
+            try await connection.query(
+                "INSERT INTO \(MeshWorld.table) VALUES (-1, 'n2', '0/0')", deadline: .seconds(5))
+            await connection.close()
+            let differing = try await run("spock", "diff", "n2", MeshWorld.table, "-U", "postgres", code: 1)
+            #expect(differing.contains("-1"), "\(differing)")
+            try await leader.query("DELETE FROM \(MeshWorld.table) WHERE id = -1")
         }
 
         /// I6 to I8, I10, I12.
         @Test func eachPrimaryIsKilledInTurn() async throws {
             let world = try await SharedMesh.whole()
-            let writers = MeshWriters(world)
-            writers.start()
-            try await writers.progress()
+            let writers = try await MeshWriters.atWork(in: world)
             for zone in world.zones {
                 let before = try await zone.cluster.whole()
                 try await before.leader.kill()
@@ -72,9 +104,7 @@ extension ClusterTests {
 
         @Test func aPostmasterDiesInEachZone() async throws {
             let world = try await SharedMesh.whole()
-            let writers = MeshWriters(world)
-            writers.start()
-            try await writers.progress()
+            let writers = try await MeshWriters.atWork(in: world)
             for zone in world.zones {
                 let before = try await zone.cluster.whole()
                 try before.leader.kill(\.postmaster, "postmaster")
@@ -90,9 +120,7 @@ extension ClusterTests {
             let world = try await SharedMesh.whole()
             let zone = world.zones[0]
             let before = try await zone.cluster.whole()
-            let writers = MeshWriters(world)
-            writers.start()
-            try await writers.progress()
+            let writers = try await MeshWriters.atWork(in: world)
             let wires = try #require(zone.wires.withLock { $0[before.leader.name] })
             let zooKeeper = try world.zooKeeper.wire(of: before.leader)
             for wire in [wires.postgres, wires.rest, zooKeeper] { wire.cut() }
@@ -113,9 +141,7 @@ extension ClusterTests {
             let zone = world.zones[0]
             let before = try await zone.cluster.whole()
             let standby = try #require(before.replicas.first)
-            let writers = MeshWriters(world)
-            writers.start()
-            try await writers.progress()
+            let writers = try await MeshWriters.atWork(in: world)
             let receiver = try #require(standby.backend("walreceiver"))
             ProcessTable.signal(SIGSTOP, receiver)
             try await writers.progress(100)
@@ -134,8 +160,7 @@ extension ClusterTests {
 
         @Test func aSwitchoverLosesNothing() async throws {
             let world = try await SharedMesh.whole()
-            let writers = MeshWriters(world)
-            writers.start()
+            let writers = try await MeshWriters.atWork(in: world)
             for zone in world.zones {
                 try await writers.progress()
                 let before = try await zone.cluster.whole()
@@ -151,9 +176,7 @@ extension ClusterTests {
 
         @Test func twoZonesFailAtOnce() async throws {
             let world = try await SharedMesh.whole()
-            let writers = MeshWriters(world)
-            writers.start()
-            try await writers.progress()
+            let writers = try await MeshWriters.atWork(in: world)
             let failing = world.zones.prefix(2)
             for zone in failing {
                 try await zone.cluster.whole().leader.kill(\.postmaster, "postmaster")
@@ -167,9 +190,7 @@ extension ClusterTests {
         @Test func aPeerThatDoesNotAnswerIsNotWaitedForLong() async throws {
             let world = try await SharedMesh.whole()
             let (zone, silent) = (world.zones[0], world.zones[1])
-            let writers = MeshWriters(world)
-            writers.start()
-            try await writers.progress()
+            let writers = try await MeshWriters.atWork(in: world)
             let agent = try #require(try await silent.cluster.whole().leader.agent)
             ProcessTable.signal(SIGSTOP, agent)
             try await zone.cluster.whole().leader.kill(\.postmaster, "postmaster")
@@ -182,13 +203,44 @@ extension ClusterTests {
 
         @Test func everythingIsRestarted() async throws {
             let world = try await SharedMesh.whole()
-            let writers = MeshWriters(world)
-            writers.start()
-            try await writers.progress()
+            let writers = try await MeshWriters.atWork(in: world)
             for zone in world.zones { for node in zone.cluster.nodes { try await node.kill() } }
             try await world.whole("after everything was killed", within: AgentCommand.deadline(60))
             try await writers.progress()
             try await writers.expectTheSameEverywhere("a restart of everything")
+        }
+
+        /// I15. The last: the zone does not come back.
+        @Test func zoneThatIsGoneIsRemoved() async throws {
+            let world = try await SharedMesh.whole()
+            let gone = world.zones[2]
+            for node in gone.cluster.nodes { try await node.kill() }
+            let left = Array(world.zones.prefix(2))
+            for zone in left {
+                let leader = try await zone.cluster.whole().leader
+                let answer = try await Rest.ask(leader, "spock/remove", ["node": .string(gone.node)])
+                #expect(answer.status == 200, "\(answer.body)")
+            }
+            for zone in left {
+                let leader = try await zone.cluster.whole().leader
+                try await eventually("\(zone.node) has nothing of \(gone.node)", within: AgentCommand.deadline(30)) {
+                    let row = try await leader.query(
+                        """
+                        SELECT (SELECT count(*) FROM spock.subscription) AS subscriptions,
+                            (SELECT count(*) FROM pg_replication_origin WHERE roname LIKE 'pgl%') AS origins,
+                            (SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'logical') AS slots,
+                            (SELECT count(*) FROM spock.node WHERE node_name = $1) AS nodes,
+                            (SELECT count(*) FROM spock.node_interface) AS interfaces
+                        """, [gone.node]
+                    ).first()
+                    return try row.int64("subscriptions") == 1 && row.int64("origins") == 1 && row.int64("slots") == 2
+                        && row.int64("nodes") == 0 && row.int64("interfaces") == 2
+                }
+            }
+            try await world.whole("without a zone", zones: left)
+            let writers = try await MeshWriters.atWork(in: world, left)
+            #expect(try await writers.expectTheSameEverywhere("two zones of three", zones: left) == 0)
+            await SharedMesh.current?.discard()
         }
     }
 }

@@ -20,12 +20,20 @@ final class MeshWriters: Sendable {
     private let firstID: Int64
     private static let lastID = Locked<Int64>(0)
 
-    init(_ world: MeshWorld) {
+    /// Writers that have written something in every zone.
+    static func atWork(in world: MeshWorld, _ zones: [MeshWorld.Zone]? = nil) async throws -> MeshWriters {
+        let writers = MeshWriters(world)
+        writers.start()
+        try await writers.progress(in: zones)
+        return writers
+    }
+
+    private init(_ world: MeshWorld) {
         self.world = world
         firstID = Self.lastID.withLock { $0 } + 1
     }
 
-    func start() {
+    private func start() {
         tasks.withLock { running in
             for zone in world.zones {
                 for node in zone.cluster.nodes {

@@ -1,22 +1,19 @@
-import AdminModel
 import Foundation
 import LibPQ
-import Support
-import Testing
 
 /// Three zones of two members each at one ZooKeeper, that replicate to each other by the stand-in for Spock.
-final class MeshWorld: Sendable {
+public final class MeshWorld: Sendable {
     /// One zone: a cluster of its own, and a node of the mesh.
-    struct Zone: Sendable {
-        let node: String
-        let cluster: TestCluster
+    public struct Zone: Sendable {
+        public let node: String
+        public let cluster: TestCluster
         /// By member, the ways on which others reach its PostgreSQL and its REST API.
-        let wires: Locked<[String: (postgres: Wire, rest: Wire)]>
+        public let wires: Locked<[String: (postgres: Wire, rest: Wire)]>
     }
 
-    static let table = "public.mesh_rows"
-    let zones: [Zone]
-    let zooKeeper: SuiteZooKeeper
+    public static let table = "public.mesh_rows"
+    public let zones: [Zone]
+    public let zooKeeper: SuiteZooKeeper
     private let secrets: TemporaryFolder
 
     private init(zones: [Zone], zooKeeper: SuiteZooKeeper, secrets: TemporaryFolder) {
@@ -26,7 +23,7 @@ final class MeshWorld: Sendable {
     }
 
     /// Starts everything from empty folders and waits until every zone replicates to every other.
-    static func start() async throws -> MeshWorld {
+    public static func start() async throws -> MeshWorld {
         let names = (1...3).flatMap { zone in ["a", "b"].map { "member-\(zone)\($0)" } }
         let zooKeeper = try await SuiteZooKeeper.start(.wired, members: names)
         let secrets = try TemporaryFolder("mesh")
@@ -91,7 +88,7 @@ final class MeshWorld: Sendable {
         return folder.path("passfile")
     }
 
-    func discard(after error: (any Error)? = nil) async {
+    public func discard(after error: (any Error)? = nil) async {
         if let error {
             let reports = zones.map { $0.cluster.report() }.joined()
             FileHandle.standardError.write(Data("\(error)\n\(reports)".utf8))
@@ -103,11 +100,11 @@ final class MeshWorld: Sendable {
 
     // MARK: What must hold in the end
 
-    typealias Roles = [String: TestCluster.Roles]
+    public typealias Roles = [String: TestCluster.Roles]
 
     /// Every zone is whole, and has one enabled subscription to every other that replicates.
     @discardableResult
-    func whole(
+    public func whole(
         _ words: String = "", zones wanted: [Zone]? = nil, within deadline: Duration = AgentCommand.deadline(40)
     ) async throws -> Roles {
         let zones = wanted ?? self.zones
@@ -152,10 +149,5 @@ final class MeshWorld: Sendable {
                 ).rows.count == 1
             }
         }
-    }
-
-    /// What a zone says of itself in the tree.
-    func record(of zone: Zone) async throws -> JSONObject {
-        try await ClusterTree.with(zone.cluster) { try await $0.object("spock") }
     }
 }
