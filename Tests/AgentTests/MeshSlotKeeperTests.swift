@@ -1,4 +1,5 @@
 import AdminModel
+import Foundation
 import HACore
 import LibPQ
 import LocalConfiguration
@@ -96,8 +97,15 @@ private final class SlotScene: Sendable {
         latest.local = local
     }
 
-    func start() async throws {
-        await keeper.prepareStart()
+    /// - Parameter names: slots that are copied before: a start waits for the leader no longer than a second, and on a busy
+    ///   machine that is not always enough.
+    func start(with names: String...) async throws {
+        try await eventually("the copies are there", within: .seconds(60)) {
+            await keeper.prepareStart()
+            return names.allSatisfy {
+                FileManager.default.fileExists(atPath: "\(standby.dataDirectory)/pg_replslot/\($0)/state")
+            }
+        }
         try await StandbySignal.write(in: FilePath(standby.dataDirectory))
         try await standby.start(standbySettings)
         latest.local?.startedAt = nil
@@ -138,7 +146,7 @@ struct MeshSlotKeeperTests {
     func aNewSlotTakesOneRestart() async throws {
         try await withScene("keeper") { scene, session, layout in
             try await scene.makeSlot("first")
-            try await scene.start()
+            try await scene.start(with: "first")
             try await eventually("what was there before the start is proved") {
                 try await scene.maintain()
                 return scene.keeper.usableSlots == ["first"]
@@ -167,7 +175,7 @@ struct MeshSlotKeeperTests {
             // The loop's part.
             let order = try #require(scene.orders.current)
             try await scene.standby.stop()
-            try await scene.start()
+            try await scene.start(with: "first", "hold_first", "second")
             scene.orders.finish(order.id, .done)
             try await eventually("all three are proved, and it is another's turn") {
                 try await scene.maintain()
@@ -182,7 +190,7 @@ struct MeshSlotKeeperTests {
     func followsAndGoes() async throws {
         try await withScene("follow") { scene, _, _ in
             try await scene.makeSlot("mesh")
-            try await scene.start()
+            try await scene.start(with: "mesh")
             try await scene.primary.query("INSERT INTO t VALUES (1)")
             try await scene.primary.query(
                 "SELECT pg_replication_slot_advance('mesh', pg_current_wal_flush_lsn())")
