@@ -290,7 +290,7 @@ actor MeshLoop {
             logger.notice("moving WAL past \(position), which a peer has applied of this cluster already")
             try await sql.burn(past: position, in: settings.postgres.database, postmaster: postmaster)
         case .run(let database, let statement):
-            logger.info("\(action.sentence)")
+            logger.log(level: statement.isRoutine ? .debug : .info, "\(action.sentence)")
             try await sql.carryOut(statement, in: database, postmaster: postmaster)
         case .copy(let copy):
             logger.notice("\(action.sentence)")

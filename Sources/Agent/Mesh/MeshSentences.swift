@@ -46,6 +46,11 @@ extension MeshIntents.Resync {
 }
 
 extension MeshStatement {
+    /// Done all the time while all is well.
+    var isRoutine: Bool {
+        if case .advanceSlot = self { true } else { false }
+    }
+
     var sentence: String {
         switch self {
         case .createExtension: "creating the extension"
