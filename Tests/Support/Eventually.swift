@@ -17,7 +17,7 @@ public struct EventuallyTimedOut: Error, CustomStringConvertible {
 /// - Throws: `EventuallyTimedOut`, `CancellationError`, or what the property throws.
 @discardableResult
 public func eventually<Value>(
-    _ awaited: String, within deadline: Duration = .seconds(10), pace: Duration = .milliseconds(5),
+    _ awaited: String, within deadline: Duration = .seconds(30), pace: Duration = .milliseconds(5),
     _ property: () async throws -> Value?
 ) async throws -> Value {
     let end = ContinuousClock.now + deadline
@@ -31,7 +31,7 @@ public func eventually<Value>(
 
 /// Waits until `property` is true; see ``eventually(_:within:pace:_:)-(_,_,_,()->Value?)``.
 public func eventually(
-    _ awaited: String, within deadline: Duration = .seconds(10), pace: Duration = .milliseconds(5),
+    _ awaited: String, within deadline: Duration = .seconds(30), pace: Duration = .milliseconds(5),
     _ property: () async throws -> Bool
 ) async throws {
     try await eventually(awaited, within: deadline, pace: pace) { try await property() ? () : nil }

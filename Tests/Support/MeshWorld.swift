@@ -105,7 +105,7 @@ public final class MeshWorld: Sendable {
     /// Every zone is whole, and has one enabled subscription to every other that replicates.
     @discardableResult
     public func whole(
-        _ words: String = "", zones wanted: [Zone]? = nil, within deadline: Duration = AgentCommand.deadline(40)
+        _ words: String = "", zones wanted: [Zone]? = nil, within deadline: Duration = AgentCommand.deadline(90)
     ) async throws -> Roles {
         let zones = wanted ?? self.zones
         let end = ContinuousClock.now + deadline

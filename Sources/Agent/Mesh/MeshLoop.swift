@@ -200,7 +200,8 @@ actor MeshLoop {
     private func post(
         _ decision: MeshDecision, _ mesh: MeshSettings, _ tree: MeshReader.Tree, _ view: MeshView, _ postmaster: Int32
     ) async {
-        if costs.note(position: view.server.position, at: view.now) {
+        // Nothing that is to be done waits for what is only shown.
+        if decision.actions.isEmpty, costs.note(position: view.server.position, at: view.now) {
             costs.free = FreeSpace.bytes(for: server.dataDirectory)
             costs.conflicts = await sql.conflicts(Array(view.databases.keys), postmaster: postmaster)
         }
@@ -279,9 +280,14 @@ actor MeshLoop {
             try await gates.write(routes, mesh, local: server.meshAddress)
         case .publish(let record):
             // Of the version that was read: what this leader has not seen is not written over.
-            try await lock.write(
-                lock.layout.mesh, record.json.znode, as: leadership.term,
-                expecting: version.map { .exactly($0) } ?? .any)
+            let expected = version.map { ExpectedVersion.exactly($0) } ?? .any
+            do throws(EffectFailure) {
+                try await lock.write(lock.layout.mesh, record.json.znode, as: leadership.term, expecting: expected)
+            } catch {
+                await reader.forgetOwn()
+                throw error
+            }
+            await reader.forgetOwn()
         case .openClients:
             guard gates.openClients() else { return }
             logger.notice("clients may write: the gate after the promotion is open")

@@ -75,6 +75,9 @@ actor MeshReader {
     /// This agent has written it; the watch would say so a moment later.
     func forget(_ path: ZNodePath) { known[path] = nil }
 
+    /// This agent has written its record, or could not: what is known of it is old, whether its event has come or not.
+    func forgetOwn() { known[layout.mesh] = nil }
+
     private func peers(
         _ wanted: MeshSettings.Peers, _ session: ZooKeeperSession, _ deadline: Duration
     ) async throws(ZooKeeperError) -> [String] {

@@ -19,10 +19,15 @@ final class MeshWriters: Sendable {
     private let tasks = Locked<[Task<Void, Never>]>([])
     private let firstID: Int64
     private static let lastID = Locked<Int64>(0)
+    private static let present = Locked<MeshWriters?>(nil)
 
     /// Writers that have written something in every zone.
     static func atWork(in world: MeshWorld, _ zones: [MeshWorld.Zone]? = nil) async throws -> MeshWriters {
+        // Those of a test that failed would write on.
+        let former = present.withLock { $0 }
+        _ = await former?.stop()
         let writers = MeshWriters(world)
+        present.withLock { $0 = writers }
         writers.start()
         try await writers.progress(in: zones)
         return writers
