@@ -126,6 +126,16 @@ public final class MeshWorld: Sendable {
             } catch is EventuallyTimedOut {
                 throw SupportError("\(zone.node) does not replicate \(words) within \(deadline): \(last)")
             }
+            // A standby that is promoted without them says so, and its peers get no more.
+            for replica in roles[zone.node]?.replicas ?? [] {
+                try await eventually("\(replica.name) has the peers' slots", within: max(.seconds(1), end - .now)) {
+                    // It may be restarted for them just now.
+                    guard let wanted = try? await slots(of: leader), let found = try? await slots(of: replica) else {
+                        return false
+                    }
+                    return found == wanted
+                }
+            }
         }
         return roles
     }
@@ -138,6 +148,15 @@ public final class MeshWorld: Sendable {
             return try rows.map { "\(try $0.text("provider_node")) \(try $0.text("status"))" }
                 .joined(separator: ", ")
         } catch let error as PostgresError { return "\(error)" }
+    }
+
+    private func slots(of node: ClusterNode) async throws -> String {
+        try await node.query(
+            """
+            SELECT coalesce(string_agg(slot_name, ', ' ORDER BY slot_name), '') AS names FROM pg_replication_slots
+            WHERE slot_type = 'logical'
+            """
+        ).first().text("names")
     }
 
     private func eachTableReplicates() async throws {
