@@ -6,7 +6,7 @@ import Testing
 ///
 /// When an expectation fails, the ends of all logs of the cluster go to standard error.
 @Suite(
-    .serialized, .timeLimit(.minutes(5)),
+    .serialized, .timeLimit(.minutes(10)),
     .enabled(if: ClusterEquipment.mayRun, "ZooKeeper, PostgreSQL 15 and the built programs"),
     .compactMapIssues { issue in
         guard issue.isFailure else { return issue }
