@@ -125,10 +125,6 @@ public struct MeshSettings: Hashable, Sendable {
         self.databases = databases
     }
 
-    /// Spock knows a node by 16 bits of the hash of its name: two names of a mesh may collide (contract/spock.md 1.1).
-    /// - Parameter hash: PostgreSQL's `hashtext` of the name.
-    public static func nodeID(hash: Int32) -> Int64 { Int64(hash) & 0xffff }
-
     public func subscription(to peer: String) -> String {
         var text = ""
         var rest = Substring(subscriptionTemplate)
