@@ -89,38 +89,27 @@ final class KeeperLink: Sendable {
     }
 
     /// A keeper that does not answer enforces nothing: it is killed, and so is PostgreSQL (rulings, Lock 9). Not one that
-    /// the kernel holds up, as for a disk: it would not die before it can answer again.
+    /// is held up: it would not die before it can answer again.
     private func watch(_ client: KeeperClient) async {
         let metadata: Logger.Metadata = ["pid": "\(client.keeperPID)"]
-        var isHeldUp = false
+        var last: KeeperSilence?
         while true {
             try? await Task.sleep(for: .seconds(1), clock: .continuous)
-            guard !Task.isCancelled, let answers = await answers(client) else { return }
-            state.withLockedValue { $0.isSilent = !answers }
-            if answers {
-                if isHeldUp { logger.notice("the keeper answers again", metadata: metadata) }
-                isHeldUp = false
-            } else if ProcessState(of: client.keeperPID) == .uninterruptible {
-                if !isHeldUp { logger.error("the kernel holds the keeper up, it does not answer", metadata: metadata) }
-                isHeldUp = true
-            } else {
+            let silence: KeeperSilence?
+            do { silence = try await client.silence() } catch { return }
+            if Task.isCancelled { return }
+            state.withLockedValue { $0.isSilent = silence != nil }
+            defer { last = silence }
+            switch silence {
+            case nil: if last != nil { logger.notice("the keeper answers again", metadata: metadata) }
+            case .isItsOwn:
                 logger.critical("the keeper does not answer, killing it", metadata: metadata)
                 kill(client.keeperPID, SIGKILL)
                 return
+            case let cause?:
+                if last != cause { logger.error("the keeper does not answer: \(cause)", metadata: metadata) }
             }
         }
-    }
-
-    /// Nil when the connection is over.
-    private func answers(_ client: KeeperClient) async -> Bool? {
-        // Twice: this process itself may have been stopped meanwhile.
-        for _ in 0..<2 {
-            do {
-                try await client.ping(deadline: .milliseconds(300))
-                return true
-            } catch  where error.code == .timedOut { continue } catch { return nil }
-        }
-        return false
     }
 
     /// Leaves the keeper, which ends by itself once PostgreSQL is gone.

@@ -35,15 +35,12 @@ struct KeeperAttachment {
     /// A keeper that does not answer enforces nothing and confirms nobody: it is killed, and so is PostgreSQL (rulings,
     /// Lock 9).
     private func expectAnswer(_ connection: KeeperConnection, from listener: Int32?) async throws(KeeperError) {
-        // Twice: this process itself may have been stopped meanwhile.
-        for _ in 0..<2 {
-            do throws(KeeperError) {
-                _ = try await connection.request("ping", [], deadline: .milliseconds(300))
-                return
-            } catch  where error.code == .timedOut {}
-        }
+        guard let silence = try await connection.silence(of: listener ?? 0) else { return }
         guard let listener else {
             throw KeeperError(.timedOut, outcome: .didNotHappen, "the keeper does not answer, and its pid is not known")
+        }
+        guard silence == .isItsOwn else {
+            throw KeeperError(.timedOut, outcome: .didNotHappen, "the keeper does not answer: \(silence)")
         }
         logger.critical("the keeper does not answer, killing it", metadata: ["pid": "\(listener)"])
         kill(listener, SIGKILL)

@@ -38,9 +38,13 @@ public final class KeeperClient: Sendable {
 
     // MARK: Questions
 
-    /// Throws `timedOut` when the keeper hangs: the caller then kills it, and so PostgreSQL (rulings, Lock 9).
     public func ping(deadline: Duration) async throws(KeeperError) {
         _ = try await connection.request("ping", [], deadline: deadline)
+    }
+
+    /// Why it does not answer, after at most 0.6 s; nil when it does. Throws `closed` when the connection is over.
+    public func silence() async throws(KeeperError) -> KeeperSilence? {
+        try await connection.silence(of: keeperPID)
     }
 
     public func status(deadline: Duration = .seconds(1)) async throws(KeeperError) -> KeeperStatus {

@@ -113,8 +113,15 @@ final class KeeperConnection: Sendable {
         }
         let rest = max(.zero, end - .now)
         queue.asyncAfter(deadline: .now() + .nanoseconds(Int(rest.inNanoseconds))) { [weak self] in
-            self?.settle(id, .failure(KeeperError(.timedOut, outcome: .unknown, "no answer to \(verb) in time")))
+            self?.expire(id, verb)
         }
+    }
+
+    /// Runs on `queue`. An answer that lies there came in time: it is this process that is late.
+    private func expire(_ id: UInt64, _ verb: String) {
+        let descriptor = state.withLockedValue { $0.waiting[id] == nil ? -1 : $0.descriptor }
+        if descriptor >= 0 { read(descriptor) }
+        settle(id, .failure(KeeperError(.timedOut, outcome: .unknown, "no answer to \(verb) in time")))
     }
 
     private func settle(_ id: UInt64, _ answer: Answer) {

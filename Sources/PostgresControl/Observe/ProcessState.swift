@@ -6,6 +6,8 @@ public enum ProcessState: Sendable {
     case stopped
     /// In the kernel, mostly for a disk: not even SIGKILL ends it before it returns.
     case uninterruptible
+    /// Has a processor, or waits for one.
+    case runnable
     case other
 
     /// Nil when there is no such process.
@@ -14,6 +16,7 @@ public enum ProcessState: Sendable {
         switch letter {
         case "T": self = .stopped
         case "D": self = .uninterruptible
+        case "R": self = .runnable
         default: self = .other
         }
     }

@@ -83,6 +83,13 @@ final class MeshNode: Sendable {
         }
     }
 
+    /// Where a test gave up: the tables that are being copied, and the end of the log.
+    func describe() async -> String {
+        let copies = try? await run("SELECT * FROM spock.local_sync_status").rows.map { "\($0.values)" }
+        let log = String(server.folder.read("postgresql.log")?.suffix(4_000) ?? "")
+        return "----- \(name): \(copies ?? [])\n\(log)"
+    }
+
     func discard() async {
         await current.withLock { $0 }?.close()
         await server.discard()

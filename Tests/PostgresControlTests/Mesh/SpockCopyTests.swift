@@ -64,7 +64,10 @@ struct SpockCopyTests {
     @Test func copiesWithoutEmptyingTheOthers() async throws {
         let nodes = [try await MeshNode("n1"), try await MeshNode("n2"), try await MeshNode("n3")]
         do { try await copies(nodes[0], nodes[1], nodes[2]) } catch {
-            for node in nodes { await node.discard() }
+            for node in nodes {
+                print(await node.describe())
+                await node.discard()
+            }
             throw error
         }
         for node in nodes { await node.discard() }
