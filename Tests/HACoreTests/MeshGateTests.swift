@@ -166,6 +166,18 @@ struct MeshGateTests {
         #expect(scene.decision.published?.fork?.position == LSN(4000))
     }
 
+    @Test("A copied slot that was not proved before the promotion is a finding; the peer goes on with it")
+    func unproved() {
+        var scene = Self.gated()
+        for node in ["b", "c"] { scene.changeWord(node) { $0.answered = Term(510) } }
+        scene.view.unprovedSlots = [MeshScene.slot("b", "a")]
+        let record = scene.decision.published
+        #expect(record?.state == .open)
+        let range = MeshRange(from: LSN(1000), to: LSN(4100))
+        #expect(record?.findings == [MeshFinding(.slotUnproved, MeshScene.b, range: range, term: Term(510))])
+        #expect(record?.links[MeshScene.b]?.provided == MeshScene.slot("b", "a"))
+    }
+
     @Test("Whoever leads again on the same timeline, or brings the same server back, finds the gate as it was")
     func sameHistory() {
         var scene = MeshScene()

@@ -20,6 +20,21 @@ struct MeshPlanTests {
             sets: ["default", "default_insert_only", "ddl_sql"], structure: false, data: false, forwardOrigins: [])
     }
 
+    @Test("In pause nothing is registered, and that is said; a gate opens all the same")
+    func paused() {
+        var scene = Self.empty()
+        scene.view.isPaused = true
+        #expect(scene.decision.statements == [])
+        let words = "the cluster is paused; steps that wait until it is resumed: 1"
+        #expect(scene.decision.problems.map(\.description) == [words])
+        scene.view.isPaused = false
+        #expect(scene.decision.statements == [.createExtension])
+        var gated = MeshGateTests.gated()
+        gated.view.isPaused = true
+        for node in ["b", "c"] { gated.changeWord(node) { $0.answered = Term(510) } }
+        #expect(gated.decision.published?.state == .open)
+    }
+
     @Test("From nothing: extension, node, then subscriptions, each on record before it is made")
     func fromNothing() {
         var scene = Self.empty()

@@ -2,6 +2,8 @@ import Foundation
 
 /// A folder with things that come from outside the repository, filled once for a machine and kept.
 enum InstalledFolder {
+    private static let making = Locked<[String: Task<String, any Error>]>([:])
+
     /// The folder's path; filled when it is missing. MATRIARCH_TEST_VENVS names another parent folder.
     ///
     /// Test processes that come at the same time wait for the first.
@@ -11,6 +13,15 @@ enum InstalledFolder {
     ///   - script: for `sh`, run in the folder; one that an attempt before left half full included.
     /// - Throws: `SupportError` with the script's last words.
     static func make(_ name: String, within deadline: Duration, _ script: String) async throws -> String {
+        let task = making.withLock { making in
+            let task = making[name] ?? Task { try await fill(name, within: deadline, script) }
+            making[name] = task
+            return task
+        }
+        return try await task.value
+    }
+
+    private static func fill(_ name: String, within deadline: Duration, _ script: String) async throws -> String {
         let parent = ProcessInfo.processInfo.environment["MATRIARCH_TEST_VENVS"] ?? "/var/tmp/matriarch-test-venvs"
         let folder = "\(parent)/\(name)"
         if FileManager.default.fileExists(atPath: "\(folder)/complete") { return folder }

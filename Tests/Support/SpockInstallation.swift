@@ -6,18 +6,24 @@ import Foundation
 /// `spock.so` is a link to pglogical's library. PostgreSQL knows a library by its file, so that
 /// `shared_preload_libraries = 'spock'` and pglogical's own functions and workers use one and the same.
 public enum SpockInstallation {
-    private static let making = Locked<Task<String, any Error>?>(nil)
     private static let sources = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "SpockStandIn")
 
     /// The folder of the programs; made when it is missing or when the stand-in's sources have changed.
     /// - Throws: `SupportError` with the last words of what failed.
     public static func binaries() async throws -> String {
-        let task = making.withLock { task in
-            let made = task ?? Task { try await make() }
-            task = made
-            return made
-        }
-        return try await task.value
+        let root = try await PglogicalInstallation.root()
+        let files = try FileManager.default.contentsOfDirectory(atPath: sources.path).filter { $0.hasSuffix(".sql") }
+        let paths = (["spock.control"] + files.sorted()).map { sources.appending(path: $0).path }
+        let texts = try [root] + paths.map { try String(contentsOfFile: $0, encoding: .utf8) }
+        let extensions = "root/\(PglogicalInstallation.shared)/extension"
+        let script = """
+            rm -rf root; cp -al '\(root)' root
+            cp '\(paths[0])' \(extensions)/spock.control
+            cat \(paths.dropFirst().map { "'\($0)'" }.joined(separator: " ")) > \(extensions)/spock--5.0.9.sql
+            ln -s pglogical.so root/\(PglogicalInstallation.libraries)/spock.so
+            """
+        let folder = try await InstalledFolder.make("spock-15-\(digest(texts))", within: .seconds(60), script)
+        return "\(folder)/root/\(PglogicalInstallation.programs)"
     }
 
     /// What a server of a mesh has in its configuration.
@@ -35,22 +41,6 @@ public enum SpockInstallation {
             settings["output_plugin_libraries"] = "pgoutput, test_decoding, pglogical_output"
         }
         return settings
-    }
-
-    private static func make() async throws -> String {
-        let root = try await PglogicalInstallation.root()
-        let files = try FileManager.default.contentsOfDirectory(atPath: sources.path).filter { $0.hasSuffix(".sql") }
-        let paths = (["spock.control"] + files.sorted()).map { sources.appending(path: $0).path }
-        let texts = try [root] + paths.map { try String(contentsOfFile: $0, encoding: .utf8) }
-        let extensions = "root/\(PglogicalInstallation.shared)/extension"
-        let script = """
-            rm -rf root; cp -al '\(root)' root
-            cp '\(paths[0])' \(extensions)/spock.control
-            cat \(paths.dropFirst().map { "'\($0)'" }.joined(separator: " ")) > \(extensions)/spock--5.0.9.sql
-            ln -s pglogical.so root/\(PglogicalInstallation.libraries)/spock.so
-            """
-        let folder = try await InstalledFolder.make("spock-15-\(digest(texts))", within: .seconds(60), script)
-        return "\(folder)/root/\(PglogicalInstallation.programs)"
     }
 
     /// FNV-1a: the same in every process, unlike Swift's own.

@@ -233,6 +233,8 @@ actor MeshLoop {
             intents: tree.intents, server: found.server(history: history, readsServices: readsServices),
             addresses: addresses, otherMembers: otherMembers.count,
             routes: await gates.read(mesh))
+        view.unprovedSlots = slots.unprovedSlots
+        view.isPaused = settings.policy.paused
         for database in mesh.databases {
             do throws(PostgresError) {
                 view.databases[database] = try await sql.look(database, mesh, postmaster: postmaster)

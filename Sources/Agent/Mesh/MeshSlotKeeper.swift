@@ -32,6 +32,7 @@ actor MeshSlotKeeper {
     private let restarter: SlotRestarter
     private let logger: Logger
     private let usable = NIOLockedValueBox<Set<String>?>(nil)
+    private let unproved = NIOLockedValueBox<Set<String>>([])
     private let next = NIOLockedValueBox(Instant(nanoseconds: 0))
 
     private var isBusy = false
@@ -64,6 +65,9 @@ actor MeshSlotKeeper {
     /// it was promoted with. Nil: the cluster is in no mesh, or nothing is known yet.
     nonisolated var usableSlots: Set<String>? { usable.withLockedValue { $0 } }
 
+    /// Copies of which that is not known; after a promotion those that it was promoted with.
+    nonisolated var unprovedSlots: Set<String> { unproved.withLockedValue { $0 } }
+
     /// How long until `maintain` has something to do, as far as is known.
     nonisolated var pause: Duration { max(.milliseconds(200), next.withLockedValue { $0 } - Instant.now) }
 
@@ -82,6 +86,7 @@ actor MeshSlotKeeper {
             let installed = try await install(from: leader.member)
             guard !installed.isEmpty else { return }
             copies.formUnion(installed)
+            show([])
             logger.notice("slots of the mesh copied from \(leader.member): \(Self.list(installed))")
         } catch {
             logger.warning("starting without new copies of the slots of \(leader.member): \(error)")
@@ -262,6 +267,7 @@ actor MeshSlotKeeper {
     // MARK: What is seen of it
 
     private func show(_ names: Set<String>?) {
+        unproved.withLockedValue { $0 = copies.subtracting(names ?? []) }
         let before = usable.withLockedValue { value in
             defer { value = names }
             return value

@@ -242,6 +242,7 @@ extension MeshFinding.Kind {
             "changes of the peer are applied here that the server promoted there does not have: rows differ"
         case .gap: "changes of the peer may be missing here"
         case .slotMissing: "the peer's slot was gone after a promotion: changes may be missing there"
+        case .slotUnproved: "the peer's slot was promoted before it was proved usable: changes may be missing there"
         case .slotDropped: "the peer's slot was removed: it kept more WAL than slot_max_wal"
         case .holdDropped: "the hold slot was removed: it kept more WAL than hold_max_wal"
         case .peerReplaced: "the peer was made anew"

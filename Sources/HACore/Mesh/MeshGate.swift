@@ -73,15 +73,22 @@ extension MeshLook {
         for peer in peers {
             for (link, database) in links(with: peer) {
                 guard let name = word(of: peer, link)?.slot else { continue }
-                if database.slots[name].map(\.isLost) ?? true { miss(link, of: peer, since: fork.position) }
+                if database.slots[name].map(\.isLost) ?? true {
+                    miss(link, of: peer, since: fork.position)
+                } else if view.unprovedSlots.contains(name) {
+                    find(.slotUnproved, link, range: lacking(link, of: peer, since: fork.position))
+                }
             }
         }
     }
 
     /// The peer gets nothing beyond what it has applied.
     mutating func miss(_ link: MeshLink, of peer: MeshView.Peer, since position: LSN) {
-        let from = min(word(of: peer, link)?.origin ?? .zero, position)
-        find(.slotMissing, link, range: MeshRange(from: from, to: view.server.position))
+        find(.slotMissing, link, range: lacking(link, of: peer, since: position))
         record.links[link]?.provided = nil
+    }
+
+    private func lacking(_ link: MeshLink, of peer: MeshView.Peer, since position: LSN) -> MeshRange {
+        MeshRange(from: min(word(of: peer, link)?.origin ?? .zero, position), to: view.server.position)
     }
 }

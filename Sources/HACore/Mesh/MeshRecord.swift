@@ -215,6 +215,9 @@ public struct MeshFinding: Hashable, Sendable {
         case gap
         /// The peer's slot is not there, or lost: what was written since the beginning of the range is missing at the peer.
         case slotMissing = "slot_missing"
+        /// The peer's slot was a copy that had not yet been seen to be usable when its server was promoted: the peer goes on
+        /// with it, and changes since the beginning of the range may be missing there.
+        case slotUnproved = "slot_unproved"
         /// Removed because it kept more WAL than `slot_max_wal` allows.
         case slotDropped = "slot_dropped"
         /// Removed because it kept more WAL than `hold_max_wal` allows: from here on a gap can only be suspected.

@@ -75,6 +75,9 @@ public struct MeshView: Hashable, Sendable {
     public var obstacles: [String: String]
     /// The service file as it is on the disk, by peer.
     public var routes: [String: MeshRoute]
+    /// Copies of slots that this server was promoted with before it was seen that they are usable (design/zones.md 4).
+    public var unprovedSlots: Set<String> = []
+    public var isPaused = false
 
     public init(
         now: Instant, scope: String, settings: MeshSettings, term: Term, own: MeshRecord?, peers: [Peer],

@@ -8,12 +8,26 @@ public func decideMesh(_ view: MeshView, _ memory: MeshMemory) -> MeshDecision {
     look.passGate()
     look.followPeers()
     look.keepSlots()
-    look.plan()
-    look.resync()
+    look.reconcile()
     return look.decision(look.routes())
 }
 
 extension MeshLook {
+    /// Registers, removes and copies; in pause it says only that it would (contract/patroni.md 4.18). What keeps rows from
+    /// being lost has no pause.
+    fileprivate mutating func reconcile() {
+        var look = self
+        look.plan()
+        look.resync()
+        guard view.isPaused else {
+            self = look
+            return
+        }
+        problems = look.problems
+        let waiting = look.steps.count - steps.count
+        if waiting > 0 { problem(nil, "the cluster is paused; steps that wait until it is resumed: \(waiting)") }
+    }
+
     fileprivate mutating func decision(_ routes: [String: MeshRoute]) -> MeshDecision {
         // A peer that has moved is shut before it is opened at its new place.
         let shut = routes.merging(routes.filter { view.routes[$0.key] != $0.value }.mapValues { _ in .shut }) { $1 }

@@ -83,6 +83,16 @@ extension ClusterTests {
             await connection.close()
             let differing = try await run("spock", "diff", "n2", MeshWorld.table, "-U", "postgres", code: 1)
             #expect(differing.contains("-1"), "\(differing)")
+
+            let taken = try await run("spock", "resync", "n2", MeshWorld.table, "--force")
+            #expect(taken.contains("n1: taken by "), "\(taken)")
+            try await eventually("the table is copied", within: AgentCommand.deadline(60)) {
+                let here = try await cluster.whole().leader
+                return try await here.query("SELECT FROM \(MeshWorld.table) WHERE id = -1").rows.count == 1
+            }
+            try await world.whole("after the copy")
+            _ = try await run("spock", "diff", "n2", MeshWorld.table, "-U", "postgres")
+            _ = try await run("spock", "accept", "n2", "--force", code: 1)
             try await leader.query("DELETE FROM \(MeshWorld.table) WHERE id = -1")
         }
 

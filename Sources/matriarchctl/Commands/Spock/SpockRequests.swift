@@ -39,6 +39,39 @@ struct SpockResync: ClusterCommand {
     }
 }
 
+struct SpockAccept: ClusterCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "accept", abstract: "Go on without what a peer's slot has passed",
+        discussion: """
+            After a promotion changes of the peer may be missing here for ever, and with 'on_gap: hold' nothing is taken from \
+            it. This gives them up; 'spock status' keeps the range, 'spock diff' shows the rows, 'spock resync' copies them.
+            """)
+
+    @Argument(help: "The peer's node")
+    var peer: String
+
+    @Option(name: [.customShort("d", allowingJoined: true), .long], help: "Database; the mesh's only one unless given")
+    var dbname: String?
+
+    @OptionGroup var mesh: MeshOptions
+    @OptionGroup var force: ForceOption
+
+    func run(_ context: Context) async throws {
+        let tree = try await context.mesh(mesh)
+        let other = try tree.peer(peer)
+        let databases = tree.own.record.databases.keys.sorted()
+        guard let database = dbname ?? (databases.count == 1 ? databases[0] : nil) else {
+            throw ControlError("--dbname is needed: the mesh has \(databases.joined(separator: ", "))")
+        }
+        let question =
+            "Are you sure you want cluster \(tree.own.scope) to go on without changes of \(other.node) in database "
+            + "\(database) that may be missing?"
+        guard try force.force || Console.confirm(question) else { throw ControlError("Aborting accept") }
+        let body: JSONObject = ["database": .string(database), "peer": .string(other.node)]
+        guard try await context.post("spock/accept", body, to: tree.own) else { throw ExitCode.failure }
+    }
+}
+
 struct SpockAdd: ClusterCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Take back a removal: the node may be in the mesh again")
