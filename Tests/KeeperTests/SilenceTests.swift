@@ -7,11 +7,12 @@ import Testing
 extension KeeperTests {
     /// What an agent makes of a keeper that does not answer.
     struct Silence {
-        @Test(arguments: [
-            (.stopped, .zero, .isItsOwn), (.other, .zero, .isItsOwn), (nil, nil, .isItsOwn),
-            (.uninterruptible, .zero, .inKernel), (.runnable, .milliseconds(1), .noProcessor),
-            (.runnable, .milliseconds(600), .isItsOwn), (.runnable, nil, .isItsOwn),
-        ] as [(ProcessState?, Duration?, KeeperSilence)])
+        @Test(
+            arguments: [
+                (.stopped, .zero, .isItsOwn), (.other, .zero, .isItsOwn), (nil, nil, .isItsOwn),
+                (.uninterruptible, .zero, .inKernel), (.runnable, .milliseconds(1), .noProcessor),
+                (.runnable, .milliseconds(600), .isItsOwn), (.runnable, nil, .isItsOwn),
+            ] as [(ProcessState?, Duration?, KeeperSilence)])
         func onlyWhatItDoesItselfCounts(state: ProcessState?, ran: Duration?, verdict: KeeperSilence) {
             #expect(KeeperSilence(state, ran: ran) == verdict)
         }

@@ -11,7 +11,8 @@ struct Spock: ClusterCommand {
         abstract: "Shows and mends the Spock mesh that a cluster is in", subcommands: commands)
 
     static let commands: [any ClusterCommand.Type] = [
-        SpockStatus.self, SpockPlan.self, SpockDiff.self, SpockResync.self, SpockAccept.self, SpockAdd.self, SpockRemove.self,
+        SpockStatus.self, SpockPlan.self, SpockDiff.self, SpockResync.self, SpockAccept.self, SpockAdd.self,
+        SpockRemove.self,
     ]
 
     func run(_ context: Context) async throws { throw CleanExit.helpRequest(self) }
