@@ -85,7 +85,12 @@ actor MeshReader {
         guard let parent = layout.base.parent else { return [] }
         if clusters == nil {
             watches.expect(parent)
-            clusters = try await session.children(parent, watch: true, deadline: deadline) ?? []
+            var names = try await session.children(parent, watch: true, deadline: deadline)
+            // Like a get: on an ensemble that is new, nobody may have made the namespace yet.
+            if names == nil, try await session.exists(parent, watch: true, deadline: deadline) != nil {
+                names = try await session.children(parent, watch: true, deadline: deadline)
+            }
+            clusters = names ?? []
         }
         return (clusters ?? []).filter { $0 != layout.base.name }.sorted()
     }
