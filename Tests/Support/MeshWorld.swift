@@ -1,7 +1,7 @@
 import Foundation
 import LibPQ
 
-/// Three zones of two members each at one ZooKeeper, that replicate to each other by the stand-in for Spock.
+/// Zones of two members each at one ZooKeeper, that replicate to each other by the stand-in for Spock.
 public final class MeshWorld: Sendable {
     /// One zone: a cluster of its own, and a node of the mesh.
     public struct Zone: Sendable {
@@ -23,15 +23,18 @@ public final class MeshWorld: Sendable {
     }
 
     /// Starts everything from empty folders and waits until every zone replicates to every other.
-    public static func start() async throws -> MeshWorld {
-        let names = (1...3).flatMap { zone in ["a", "b"].map { "member-\(zone)\($0)" } }
+    /// - Parameter keys: more of the section `spock`, or something else in the place of its `dsn`.
+    public static func start(
+        zones count: Int = 3, _ keys: [String] = ["dsn: {user: postgres}"]
+    ) async throws -> MeshWorld {
+        let names = (1...count).flatMap { zone in ["a", "b"].map { "member-\(zone)\($0)" } }
         let zooKeeper = try await SuiteZooKeeper.start(.wired, members: names)
         let secrets = try TemporaryFolder("mesh")
         let mesh = "mesh\(UInt32.random(in: 0 ... .max))"
         var zones: [Zone] = []
-        for number in 1...3 {
+        for number in 1...count {
             let wires = Locked<[String: (postgres: Wire, rest: Wire)]>([:])
-            var settings = try await settings(mesh, "n\(number)", passfile: passfile(in: secrets))
+            var settings = try await settings(mesh, "n\(number)", keys, passfile: passfile(in: secrets))
             settings.scope = "zone\(number)"
             settings.members = names.filter { $0.hasPrefix("member-\(number)") }
             settings.reachedAt = { place in
@@ -59,7 +62,9 @@ public final class MeshWorld: Sendable {
         return world
     }
 
-    private static func settings(_ mesh: String, _ node: String, passfile: String) async throws -> ClusterSettings {
+    private static func settings(
+        _ mesh: String, _ node: String, _ keys: [String], passfile: String
+    ) async throws -> ClusterSettings {
         var settings = ClusterSettings()
         settings.binaries = try await SpockInstallation.binaries()
         settings.dynamic = [
@@ -68,11 +73,11 @@ public final class MeshWorld: Sendable {
             "  mesh: \(mesh)",
             "  databases: [postgres]",
             "  node: {name: \(node)}",
-            "  dsn: {user: postgres}",
             "  slots: {copy_interval: 1s}",
             "  replication_sets:",
             "  - {name: default, all_tables_in: [public]}",
         ]
+        settings.dynamic += keys.map { "  \($0)" }
         settings.sections = ["spock:\n  dsn:\n    passfile: \(passfile)"]
         let spock = try await SpockInstallation.settings()
         settings.parameters = ["output_plugin_libraries", "pglogical.conflict_resolution"].compactMap { name in
