@@ -40,6 +40,22 @@ struct MeshRewindTests {
         #expect(third.published?.links[Self.link]?.confirmed == LSN(900))
     }
 
+    @Test("On 17 the copy is kept on the standbys before the peer may use it")
+    func keptOnStandbys() {
+        var scene = Self.behind()
+        scene.view.server.version = 170_004
+        scene.step()
+        scene.changeDatabase {
+            $0.slots[Self.real] = .init(confirmed: LSN(900), restart: LSN(800))
+            $0.slots[Self.real]?.isOnStandbys = false
+        }
+        let before = scene.step()
+        #expect(before.statements == [.keepOnStandbys(slot: Self.real)])
+        #expect(before.published?.links[Self.link]?.rewind?.isDone != true)
+        scene.changeDatabase { $0.slots[Self.real]?.isOnStandbys = true }
+        #expect(scene.step().published?.links[Self.link]?.rewind?.isDone == true)
+    }
+
     @Test("Killed between the two statements, whoever leads next copies the slot", arguments: [500, 510])
     func finished(term: Int64) {
         var scene = Self.behind()

@@ -18,6 +18,21 @@ struct MeshSlotTests {
         #expect(scene.decision.statements.isEmpty)
     }
 
+    @Test("From 17 on PostgreSQL is to keep both on the standbys, and is told so once")
+    func keptOnStandbys() {
+        var scene = MeshScene()
+        for name in [Self.real, "hold_app_b"] { scene.changeDatabase { $0.slots[name]?.isOnStandbys = false } }
+        #expect(scene.decision.statements.isEmpty, "15 cannot")
+        scene.view.server.version = 170_004
+        #expect(scene.decision.statements == [.keepOnStandbys(slot: Self.real), .keepOnStandbys(slot: "hold_app_b")])
+        scene.view.settings.slotMode = .copy
+        #expect(scene.decision.statements.isEmpty, "the agents do")
+        scene.view.settings.slotMode = .native
+        scene.changeDatabase { $0.slots[Self.real]?.isOnStandbys = true }
+        scene.changeDatabase { $0.slots["hold_app_b"]?.isLost = true }
+        #expect(!scene.decision.statements.contains { if case .keepOnStandbys = $0 { true } else { false } })
+    }
+
     @Test("It moves by proof of this leadership alone, and not beyond the slot itself")
     func moves() {
         var scene = MeshScene()

@@ -1,4 +1,5 @@
 import Foundation
+import HACore
 import LibPQ
 import PostgresControl
 import Support
@@ -32,6 +33,30 @@ struct FormerSlotTests {
         #expect(try await drop(pair.primary) == ["mesh"])
         try await wait(pair, pair.standby, pair.primary)
         #expect(try await drop(pair.primary).isEmpty)
+        await pair.end()
+    }
+
+    /// PostgreSQL's copy of a slot is none that it keeps on standbys, until it is told.
+    @Test(arguments: [17, 18]) func aCopyIsKeptOnStandbys(major: Int) async throws {
+        let binaries: String
+        do { binaries = try await PostgresBinaries.folder(major: major) } catch {
+            if ClusterEquipment.isContinuousIntegration { throw error }
+            try Test.cancel("PostgreSQL \(major) is missing: \(error)")
+        }
+        let pair = try await SlotPair("copy-\(major)", binaries: binaries)
+        let way = pair.primary.conninfo.forMeshWork(in: "app")
+        let connection = try await PostgresConnection.connect(way, deadline: .seconds(5))
+        func carryOut(_ statement: MeshStatement) async throws -> Bool {
+            try await SpockRegistrar.carryOut(statement, on: connection, way: way, deadline: .seconds(10))
+        }
+        try await connection.query(
+            "SELECT pg_create_logical_replication_slot('mesh', 'pgoutput', failover => true)", deadline: .seconds(5))
+        #expect(try await carryOut(.copySlot(from: "mesh", to: "hold")))
+        #expect(try await survey(pair.primary).own == ["mesh"])
+        #expect(try await carryOut(.keepOnStandbys(slot: "hold")))
+        #expect(try await survey(pair.primary).own == ["mesh", "hold"])
+        #expect(try await carryOut(.keepOnStandbys(slot: "nobody")) == false)
+        await connection.close()
         await pair.end()
     }
 

@@ -29,7 +29,8 @@ actor MeshSQL {
     func carryOut(_ statement: MeshStatement, in database: String, postmaster: Int32) async throws(PostgresError) {
         let connection = try await connected(to: database, postmaster)
         do throws(PostgresError) {
-            try await SpockRegistrar.carryOut(statement, on: connection, deadline: Self.acting)
+            try await SpockRegistrar.carryOut(
+                statement, on: connection, way: info().forMeshWork(in: database), deadline: Self.acting)
         } catch {
             // After a change that failed Spock's library may keep a pointer to what is gone: not this session again.
             connections[database] = nil

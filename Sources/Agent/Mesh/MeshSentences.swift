@@ -67,6 +67,7 @@ extension MeshStatement {
         case .copySlot(let from, let to): "copying slot \(from) to \(to)"
         case .advanceSlot(let name, let position): "advancing slot \(name) to \(position)"
         case .dropSlot(let name): "dropping slot \(name)"
+        case .keepOnStandbys(let name): "having PostgreSQL keep slot \(name) on the standbys"
         case .endSender(let name): "ending the walsender of slot \(name)"
         }
     }

@@ -73,6 +73,8 @@ public enum MeshStatement: Hashable, Sendable {
     case advanceSlot(String, LSN)
     /// Ends the walsender first, when there is one.
     case dropSlot(String)
+    /// Have PostgreSQL keep the slot on the standbys, from 17 on; ends its walsender first, when there is one.
+    case keepOnStandbys(slot: String)
     /// End the walsender of a slot: what its worker has confirmed on the way would still move the slot.
     case endSender(slot: String)
 }

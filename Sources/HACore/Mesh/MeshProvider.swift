@@ -55,7 +55,20 @@ extension MeshLook {
             miss(slots.link, of: peer, since: known ?? .zero)
         } else if withinBudget(slots, origin) {
             hold(slots, for: peer)
+            keepOnStandbys(slots.name, slots.real, slots.link)
+            keepOnStandbys(slots.holdName, slots.hold, slots.link)
         }
+    }
+
+    /// PostgreSQL's copy of a slot leaves that out, and so do versions of Spock: after a promotion it would be missing.
+    /// - Returns: whether something is to be done.
+    @discardableResult
+    private mutating func keepOnStandbys(_ name: String, _ slot: MeshDatabase.Slot?, _ link: MeshLink) -> Bool {
+        guard settings.slotCopier(majorVersion: view.server.version / 10_000) == .postgres,
+            let slot, !slot.isLost, slot.isOnStandbys == false
+        else { return false }
+        steps.append(.run(database: link.database, .keepOnStandbys(slot: name)))
+        return true
     }
 
     /// A peer that was promoted has less than the one whose slot was missed.
@@ -162,6 +175,13 @@ extension MeshLook {
             !$0.isLost && $0.activePID == nil && $0.confirmed <= max(origin, hold.confirmed)
         }
         outcome.isDone = isReturned == true
+        // Before anybody uses it.
+        if outcome.isDone, keepOnStandbys(slots.name, slots.real, slots.link) {
+            outcome.isDone = false
+            record.links[slots.link]?.rewind = outcome
+            recheck(.milliseconds(20))
+            return true
+        }
         if !outcome.isDone { outcome.isMoved = true }
         record.links[slots.link]?.rewind = outcome
         guard !outcome.isDone else { return true }

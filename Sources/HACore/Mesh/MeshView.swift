@@ -172,6 +172,8 @@ public struct MeshDatabase: Hashable, Sendable {
         /// The walsender that uses it.
         public var activePID: Int32?
         public var isLost: Bool
+        /// PostgreSQL keeps it on the standbys; nil: it cannot, before 17.
+        public var isOnStandbys: Bool?
         /// How old what the peer last confirmed was, as PostgreSQL has measured it.
         public var lag: Duration?
 

@@ -71,6 +71,31 @@ extension MeshWork {
         } catch { throw error.failing(to: "drop slot \(name)", outcome: error.outcome) }
     }
 
+    /// By the replication protocol, whose command takes no slot that somebody uses.
+    /// - Parameter way: to this database.
+    func keepOnStandbys(_ name: String, _ way: ConnectionInfo?) async throws(PostgresError) -> Bool {
+        do throws(PostgresError) {
+            guard let way else {
+                throw PostgresError(.server, "no way for a replication session", outcome: .didNotHappen)
+            }
+            return try await PostgresConnection.use(
+                way.with("replication", "database"), deadline: end - .now
+            ) { session throws(PostgresError) in
+                while true {
+                    guard try await slot(name) != nil else { return false }
+                    _ = try await endSender(of: name)
+                    do throws(PostgresError) {
+                        let command = "ALTER_REPLICATION_SLOT \(SQLText.identifier(name)) ( FAILOVER true )"
+                        _ = try await session.simple(command, deadline: end - .now)
+                        return true
+                    } catch  where error.sqlState == "55006" && end - .now > Self.pace {
+                        try? await Task.sleep(for: Self.pace)
+                    }
+                }
+            }
+        } catch { throw error.failing(to: "have slot \(name) kept on the standbys", outcome: error.outcome) }
+    }
+
     /// Until nobody uses the slot.
     func endSender(of name: String) async throws(PostgresError) -> Bool {
         var wasThere = false

@@ -100,11 +100,12 @@ public enum SpockCatalog {
     /// Origins are the server's, not the database's: those of its subscriptions count.
     private static let progress = """
         SELECT true AS is_origin, o.external_id AS name, o.remote_lsn AS position, NULL::pg_lsn AS restart,
-          NULL::int AS pid, NULL::boolean AS is_lost, NULL::bigint AS lag
+          NULL::int AS pid, NULL::boolean AS is_lost, NULL::boolean AS is_failover, NULL::bigint AS lag
         FROM pg_replication_origin_status o
         WHERE o.external_id IN (SELECT s.sub_slot_name::text FROM spock.subscription s)
         UNION ALL
         SELECT false, s.slot_name, s.confirmed_flush_lsn, s.restart_lsn, s.active_pid, \(SpockSlots.isLost),
+          (to_jsonb(s) ->> 'failover')::boolean,
           (SELECT (1000 * extract(epoch FROM w.replay_lag))::bigint FROM pg_stat_get_wal_senders() w
            WHERE w.pid = s.active_pid)
         FROM pg_replication_slots s
@@ -174,6 +175,7 @@ extension MeshDatabase {
                 confirmed: position, restart: restart ?? position,
                 activePID: try row.int64("pid").map { Int32(clamping: $0) },
                 isLost: try row.bool("is_lost") ?? false)
+            slot.isOnStandbys = try row.bool("is_failover")
             slot.lag = try row.int64("lag").map { .milliseconds($0) }
             slots[name] = slot
         }

@@ -7,6 +7,7 @@ public enum SpockRegistrar {
     /// - Parameters:
     ///   - connection: to the database in question, as superuser; see `ConnectionInfo.forMeshWork`. Outside of a
     ///     transaction.
+    ///   - way: to the same database, for what only a session for replication can do.
     ///   - deadline: for all of it. What then waits in PostgreSQL is cancelled.
     /// - Returns: false: it was so already.
     /// - Throws: an error whose message begins with what was to be done and to what; passwords in it are starred out. Its
@@ -14,7 +15,7 @@ public enum SpockRegistrar {
     ///   and after any failure that has to do with a subscription.
     @discardableResult
     public static func carryOut(
-        _ statement: MeshStatement, on connection: PostgresConnection, deadline: Duration
+        _ statement: MeshStatement, on connection: PostgresConnection, way: ConnectionInfo? = nil, deadline: Duration
     ) async throws(PostgresError) -> Bool {
         let work = MeshWork(connection: connection, end: ContinuousClock.now + deadline)
         switch statement {
@@ -37,6 +38,7 @@ public enum SpockRegistrar {
         case .copySlot(let from, let to): return try await work.copySlot(from, to)
         case .advanceSlot(let name, let position): return try await work.carryOut(.advanceSlot(name, position))
         case .dropSlot(let name): return try await work.dropSlot(name)
+        case .keepOnStandbys(let slot): return try await work.keepOnStandbys(slot, way)
         case .endSender(let slot): return try await work.endSender(of: slot)
         }
     }

@@ -24,7 +24,7 @@ extension MeshServer {
             guard !workers.values.contains(where: { $0.holds(name) }) else { return false }
             write(.origin(slot: name, position.rawValue), at: now)
             return true
-        case .copySlot, .advanceSlot, .dropSlot, .endSender: return runOnSlot(statement)
+        case .copySlot, .advanceSlot, .dropSlot, .endSender, .keepOnStandbys: return runOnSlot(statement)
         }
     }
 
