@@ -60,6 +60,27 @@ extension ClusterTests {
             }
         }
 
+        @Test(.disabled(if: AgentCommand.isForeign)) func aPortInUseIsNamedAndEndsTheProgram() async throws {
+            var settings = ClusterSettings()
+            settings.members = ["member-a", "member-b"]
+            try await TestCluster.with(settings) { cluster in
+                let (first, second) = (cluster.nodes[0], cluster.nodes[1])
+                try first.start()
+                try await cluster.whole("alone", members: [first], within: AgentCommand.deadline(40))
+                let taken = "127.0.0.1:\(first.restPort)"
+                try second.write(
+                    configuration: second.configuration.replacing("127.0.0.1:\(second.restPort)", with: taken))
+                try second.start()
+                let status = try await eventually("the program ends", within: AgentCommand.deadline()) {
+                    second.exitStatus
+                }
+                #expect(status == .exited(1))
+                #expect(second.logText.contains("restapi.listen: cannot listen on port \(first.restPort)"))
+                try await eventually("no process of member-b is left") { second.everything().isEmpty }
+                try await cluster.whole("untouched", members: [first])
+            }
+        }
+
         @Test func anotherClustersDataDirectoryIsRefused() async throws {
             var settings = ClusterSettings()
             settings.members = ["member-a", "member-b"]
