@@ -1,4 +1,5 @@
 # make demo    shows a failover on this machine        make test    builds and runs every test
+# make docs    runs the commands of docs/getting-started.md and docs/operations.md
 # make bench-rest  measures the REST API beside Patroni's
 # make bench-zones measures a mesh of three zones and its failovers
 # make format  formats the sources in place            make clean   removes what was built
@@ -6,13 +7,16 @@ SHELL := /bin/bash
 CONFIGURATION := --configuration .swift-format
 SOURCES := Package.swift Sources Tests
 
-.PHONY: demo test build deps reap bench-rest bench-zones format lint sanitize clean
+.PHONY: demo test docs build deps reap bench-rest bench-zones format lint sanitize clean
 
 demo: deps reap $(if $(AGENT_COMMAND),,build)
 	@scripts/demo
 
 test: deps reap build
 	@scripts/test $(ARGS)
+
+docs: deps build
+	@scripts/run-docs docs/getting-started.md docs/operations.md
 
 build: deps
 	@scripts/quietly "Building the agent (some minutes the first time)" swift build -c release --product matriarch
@@ -39,6 +43,8 @@ format:
 
 lint:
 	@swift format lint $(CONFIGURATION) --strict --parallel --recursive $(SOURCES)
+	@scripts/prove-docs
+	@scripts/check-docs
 
 sanitize: deps reap
 	@scripts/sanitize

@@ -18,6 +18,15 @@ import watcher
 import writer
 
 
+NEXT = """\
+What to try next:
+    docs/getting-started.md       two members by hand, from an empty folder
+    docs/operations.md            what to do when ..., with what each command prints
+    docs/migrating.md             a cluster that Patroni runs
+    make demo TTL=3               a lost node is noticed sooner
+"""
+
+
 class Interrupted(Exception):
     """A signal said that it is time to end."""
 
@@ -170,6 +179,7 @@ def main():
     demo.clean_up(failed=failure is not None)
     if failure is not None:
         return 1
+    print(NEXT, end="", flush=True)
     return 128 + signalled[0] if signalled and not demo.live else 0
 
 

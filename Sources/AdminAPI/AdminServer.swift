@@ -116,9 +116,11 @@ public struct AdminServer: Service {
 
     private func refusal(_ host: String, _ error: any Error) -> any Error {
         if error is CancellationError || error is AdminServerError { return error }
-        let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+        let code = (error as? IOError)?.errnoCode
+        let reason = code.map { String(cString: strerror($0)) } ?? "\(error)"
+        let cure = code == EADDRINUSE ? ": end what listens there (ss -ltnp shows it), or choose another port" : ""
         return AdminServerError(
-            .cannotListen, "restapi.listen: cannot listen on port \(listen.port) of \(host): \(reason)")
+            .cannotListen, "restapi.listen: cannot listen on port \(listen.port) of \(host): \(reason)\(cure)")
     }
 }
 

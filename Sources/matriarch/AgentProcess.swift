@@ -36,7 +36,10 @@ enum AgentProcess {
             let group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(
                     services: [
-                        .init(service: doors, successTerminationBehavior: .ignore),
+                        // Nobody could ask a member without its listener; cancelled, the loop would go on as if it had one.
+                        .init(
+                            service: doors, successTerminationBehavior: .ignore,
+                            failureTerminationBehavior: .gracefullyShutdownGroup),
                         .init(
                             service: ReloadOnSignal(reload: assembly.actions.reload),
                             successTerminationBehavior: .ignore),

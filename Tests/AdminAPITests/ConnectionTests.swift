@@ -292,7 +292,8 @@ import Testing
             #expect(error?.code == .cannotListen)
             #expect(
                 error?.description
-                    == "restapi.listen: cannot listen on port \(port) of 127.0.0.1: Address already in use")
+                    == "restapi.listen: cannot listen on port \(port) of 127.0.0.1: Address already in use: "
+                    + "end what listens there (ss -ltnp shows it), or choose another port")
         }
     }
 }

@@ -75,9 +75,9 @@ import Testing
         #expect(
             samples(scene, "matriarch_") == [
                 #"matriarch_build_info{,version="\#(MatriarchVersion.own)"} 1"#, "matriarch_last_look_age_seconds 1.0",
-                "matriarch_keeper_up 0", "matriarch_lost_slots 0", "matriarch_postgresql_taken_over 0",
-                "matriarch_fences_total 0",
-                "matriarch_step_downs_total 0", "matriarch_promotions_total 0",
+                "matriarch_keeper_up 0", "matriarch_lost_slots 0", "matriarch_config_rejected 0",
+                "matriarch_postgresql_taken_over 0", "matriarch_fences_total 0", "matriarch_step_downs_total 0",
+                "matriarch_promotions_total 0",
             ])
     }
 
@@ -210,6 +210,9 @@ import Testing
         # HELP matriarch_lost_slots Slots of Spock or pglogical that are kept although the WAL that they need is gone.
         # TYPE matriarch_lost_slots gauge
         matriarch_lost_slots\(labels) 0
+        # HELP matriarch_config_rejected Keys of the configuration that this member does not follow.
+        # TYPE matriarch_config_rejected gauge
+        matriarch_config_rejected\(labels) 0
         # HELP matriarch_postgresql_taken_over 1 if PostgreSQL ran already when its keeper began to watch it, else 0.
         # TYPE matriarch_postgresql_taken_over gauge
         matriarch_postgresql_taken_over\(labels) 0

@@ -80,6 +80,14 @@ struct ConfigLoaderTests {
             })
     }
 
+    @Test("a file that lets nobody make the cluster is said to be one")
+    func withoutBootstrap() throws {
+        let text = try ConfigFixture.changed(["\nbootstrap:": "\nbootstrap: null\nwas_bootstrap:"])
+        let said = try ConfigFixture.load(text).notices.first { $0.path == ["bootstrap"] }
+        #expect(said?.message.contains("this member makes no cluster") == true)
+        #expect(try !ConfigFixture.load(ConfigFixture.yaml).notices.contains { $0.path == ["bootstrap"] })
+    }
+
     @Test("the environment wins over the file, the sealed variables over both")
     func precedence() throws {
         let environment = [

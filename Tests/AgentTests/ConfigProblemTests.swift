@@ -2,6 +2,7 @@ import AdminModel
 import LocalConfiguration
 import Foundation
 import LibPQ
+import PostgresControl
 import Testing
 
 @testable import Agent
@@ -191,6 +192,22 @@ struct ConfigProblemTests {
             }
             #expect(ConfigValidator.checkDisk(config, searchPath: "/bin", source: "f").count == 1)
         }
+    }
+
+    @Test("without bin_dir, what the agent finds beside the PATH will do; where there is nothing, the cure is named")
+    func withoutBinDir() throws {
+        var config = try ConfigFixture.load(ConfigFixture.yaml).config
+        config.postgresql.settings.binDir = nil
+        let problems = ConfigValidator.checkDisk(config, searchPath: "/nowhere", source: "f")
+        if (try? Installation.find(searchPath: "/nowhere")) != nil {
+            #expect(problems.isEmpty, "\(problems)")
+        } else {
+            #expect(problems.allSatisfy { $0.message.contains("install PostgreSQL") } && !problems.isEmpty)
+        }
+        config.postgresql.settings.binNames["postgres"] = "no-such-postgres"
+        let missing = ConfigValidator.checkDisk(config, searchPath: "/nowhere", source: "f")
+        #expect(
+            missing.contains { $0.message.contains("no-such-postgres, which is not in the PATH: install PostgreSQL") })
     }
 
     @Test("no secret is shown: not by the configuration, its parts, its problems or its notices")

@@ -60,6 +60,51 @@ extension ClusterTests {
             }
         }
 
+        @Test(.disabled(if: AgentCommand.isForeign)) func aPortInUseIsNamedAndEndsTheProgram() async throws {
+            var settings = ClusterSettings()
+            settings.members = ["member-a", "member-b"]
+            try await TestCluster.with(settings) { cluster in
+                let (first, second) = (cluster.nodes[0], cluster.nodes[1])
+                try first.start()
+                try await cluster.whole("alone", members: [first], within: AgentCommand.deadline(40))
+                let taken = "127.0.0.1:\(first.restPort)"
+                try second.write(
+                    configuration: second.configuration.replacing("127.0.0.1:\(second.restPort)", with: taken))
+                try second.start()
+                let status = try await eventually("the program ends", within: AgentCommand.deadline()) {
+                    second.exitStatus
+                }
+                #expect(status == .exited(1))
+                #expect(second.logText.contains("restapi.listen: cannot listen on port \(first.restPort)"))
+                try await eventually("no process of member-b is left") { second.everything().isEmpty }
+                try await cluster.whole("untouched", members: [first])
+            }
+        }
+
+        @Test(.disabled(if: AgentCommand.isForeign)) func aNewClusterThatDoesNotStartIsGivenUp() async throws {
+            var settings = ClusterSettings()
+            settings.members = ["member-a"]
+            try await TestCluster.with(settings) { cluster in
+                let node = cluster.nodes[0]
+                let right = node.configuration
+                let place = try #require(right.firstMatch(of: /unix_socket_directories: .*/)).range
+                try node.write(
+                    configuration: right.replacingCharacters(
+                        in: place, with: "unix_socket_directories: /no-such-folder"))
+                try node.start()
+                let status = try await eventually("the program ends", within: AgentCommand.deadline()) {
+                    node.exitStatus
+                }
+                #expect(status == .exited(1))
+                #expect(node.logText.contains("could not create lock file \"/no-such-folder/"))
+                #expect(node.logText.contains("failed to bootstrap a new cluster: PostgreSQL ended as it started"))
+                try await eventually("no process is left") { node.everything().isEmpty }
+                try node.write(configuration: right)
+                try node.start()
+                try await cluster.whole("with the right folder", within: AgentCommand.deadline(40))
+            }
+        }
+
         @Test func anotherClustersDataDirectoryIsRefused() async throws {
             var settings = ClusterSettings()
             settings.members = ["member-a", "member-b"]

@@ -93,6 +93,22 @@ struct SourceRuleTests {
         #expect(scene.decision.rule == "bootstrap.cancel")
     }
 
+    @Test(
+        "A new cluster whose server ends three times as it starts is given up, and the reason points to PostgreSQL's log"
+    )
+    func bootstrapDoesNotStart() {
+        var scene = Scene()
+        scene.lead()
+        scene.memory.bootstrap = .created
+        scene.memory.createdAt = Scene.now - .seconds(5)
+        for start in 1...3 {
+            scene.stop(.inProduction, crashedAt: Scene.now - .seconds(1) + .milliseconds(100 * start))
+            #expect(scene.decision.rule == (start < 3 ? "bootstrap.start" : "bootstrap.cancel"))
+            scene.memory = scene.decision.memory
+        }
+        #expect(scene.decision.reason.hasSuffix(": PostgreSQL ended as it started, its own lines say why"))
+    }
+
     @Test("A new cluster that could not be written into the tree is written again, not made again")
     func finishIsTriedAgain() {
         var scene = Scene()

@@ -118,6 +118,9 @@ struct MetricsDocument: Sendable {
         metrics.gauge(
             "matriarch_lost_slots", status.lostSlots.count,
             "Slots of Spock or pglogical that are kept although the WAL that they need is gone.")
+        metrics.gauge(
+            "matriarch_config_rejected", status.dynamic.rejected.count,
+            "Keys of the configuration that this member does not follow.")
         if let local = status.local {
             metrics.gauge(
                 "matriarch_postgresql_taken_over", local.takenOver,

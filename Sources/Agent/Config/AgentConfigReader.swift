@@ -28,6 +28,10 @@ extension AgentConfig {
         for key in ["ttl", "loop_wait", "retry_timeout", "standby_cluster"] where root.value(key) != nil {
             findings.notice(.withoutEffect, [key], "has no effect in a local file: it belongs under bootstrap.dcs")
         }
+        if root.value("bootstrap") == nil {
+            findings.notice(
+                .doubtful, ["bootstrap"], "is missing: this member makes no cluster, it waits until another one has")
+        }
         root.withoutEffect("thread_pool_size", "thread_stack_size")
         root.finish()
         guard let scope, let name, let restAPI, let zooKeeper, let postgresql else { return nil }

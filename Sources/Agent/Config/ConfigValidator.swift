@@ -1,6 +1,8 @@
 internal import AdminModel
 public import LocalConfiguration
 internal import Glibc
+internal import PostgresControl
+internal import SystemPackage
 
 /// The checks of `--validate-config` beyond reading: they look at the disk, and refuse what works on one machine only
 /// (contract/patroni.md 6).
@@ -46,7 +48,11 @@ public enum ConfigValidator {
                     .wrongValue, source: source, path: ["postgresql", key], value: .string(path),
                     message: "must be a directory"))
         }
-        let places = postgresql.settings.binDir.map { [$0] } ?? searchPath.split(separator: ":").map(String.init)
+        var places = postgresql.settings.binDir.map { [$0] } ?? searchPath.split(separator: ":").map(String.init)
+        // What the agent finds by itself, where the PATH does not lead.
+        if postgresql.settings.binDir == nil, let found = try? Installation.find(searchPath: searchPath) {
+            places.append(found.binDir.string)
+        }
         let needed = requiredBinaries + (postgresql.settings.usePgRewind ? ["pg_rewind"] : [])
         for tool in needed {
             let name = postgresql.settings.binNames[tool] ?? tool
@@ -54,7 +60,9 @@ public enum ConfigValidator {
                 access("\($0)/\(name)", X_OK) == 0 && kind(of: "\($0)/\(name)") == S_IFREG
             }
             guard !isThere else { continue }
-            let place = postgresql.settings.binDir ?? "the PATH"
+            let place =
+                postgresql.settings.binDir
+                ?? "the PATH: install PostgreSQL (on Debian postgresql-15), or name the folder of its programs"
             problems.append(
                 ConfigProblem(
                     .wrongValue, source: source, path: ["postgresql", "bin_dir"],

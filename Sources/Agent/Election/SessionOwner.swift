@@ -112,7 +112,10 @@ final class SessionOwner: Sendable {
                 }
             } catch {
                 logger.error(
-                    "cannot open a ZooKeeper session to \(configuration.hosts), trying again in \(pause): \(error)")
+                    """
+                    cannot open a ZooKeeper session to \(configuration.hosts) (zookeeper.hosts: is a server running there, \
+                    and reachable from here?), trying again in \(pause): \(error)
+                    """)
                 try? await Task.sleep(for: pause, clock: .continuous)
                 pause = min(pause * 2, .seconds(5))
             }

@@ -68,7 +68,9 @@ public struct DataDirectoryInspector: Sendable {
         guard status.st_mode & S_IFMT == S_IFDIR else { return .unusable("\(directory.string) is not a directory") }
         let user = geteuid()
         if user != 0, status.st_uid != user {
-            return .unusable("\(directory.string) belongs to user \(status.st_uid), not to us (\(user))")
+            return .unusable(
+                "\(directory.string) belongs to user \(status.st_uid), not to us (\(user)): chown it, or start as its owner"
+            )
         }
         guard let entries = try AtomicFile.entries(directory), !entries.isEmpty else { return .empty }
         if let marker = try UnfinishedMarker.read(for: directory) {
@@ -77,11 +79,13 @@ public struct DataDirectoryInspector: Sendable {
             return .unfinished(marker, isCopy ? .clone : .unknown)
         }
         guard let text = try AtomicFile.read(directory.appending("PG_VERSION")) else {
-            return .unusable("\(directory.string) has no PG_VERSION: it is not a data directory")
+            return .unusable(
+                "\(directory.string) has no PG_VERSION: it is not a data directory; empty it, or name another one in "
+                    + "postgresql.data_dir")
         }
         guard status.st_mode & 0o027 == 0 else {
             let mode = String(status.st_mode & 0o777, radix: 8)
-            return .unusable("\(directory.string) has mode \(mode): PostgreSQL wants 0700 or 0750")
+            return .unusable("\(directory.string) has mode \(mode): PostgreSQL wants 0700 or 0750 (chmod)")
         }
         let version = text.prefix { !$0.isNewline }
         if let majorVersion, Int(version) != majorVersion {
