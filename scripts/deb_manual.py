@@ -10,7 +10,7 @@ import sys
 
 def text(value):
     """Safe from roff: hyphens stay hyphens, and no line begins with a control character."""
-    escaped = value.replace("\\", "\\e").replace("-", "\\-")
+    escaped = value.replace("\\", "\\e").replace("\t", "\\et").replace("-", "\\-")
     return "\n".join("\\&" + line if line[:1] in (".", "'") else line for line in escaped.splitlines())
 
 
