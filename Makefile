@@ -2,12 +2,13 @@
 # make docs    runs the commands of docs/getting-started.md and docs/operations.md
 # make bench-rest  measures the REST API beside Patroni's
 # make bench-zones measures a mesh of three zones and its failovers
+# make deb     packs a Debian package                 make deb-test  tries it with systemd, in a container (as root)
 # make format  formats the sources in place            make clean   removes what was built
 SHELL := /bin/bash
 CONFIGURATION := --configuration .swift-format
 SOURCES := Package.swift Sources Tests
 
-.PHONY: demo test docs build deps reap bench-rest bench-zones format lint sanitize clean
+.PHONY: demo test docs build deb deb-test deps reap bench-rest bench-zones format lint sanitize clean
 
 demo: deps reap $(if $(AGENT_COMMAND),,build)
 	@scripts/demo
@@ -22,6 +23,12 @@ build: deps
 	@scripts/quietly "Building the agent (some minutes the first time)" swift build -c release --product matriarch
 	@scripts/quietly "Building the command line" swift build -c release --product matriarchctl
 	@scripts/quietly "Building the keeper" swift build -c release --product matriarch-keeper
+
+deb: build
+	@scripts/deb
+
+deb-test: deb
+	@scripts/deb-test
 
 deps:
 	@scripts/deps
