@@ -22,7 +22,7 @@ final class KeeperConnection: Sendable {
     let events: AsyncStream<KeeperEvent>
     private let continuation: AsyncStream<KeeperEvent>.Continuation
     private let state: NIOLockedValueBox<State>
-    private let queue = DispatchQueue(label: "matriarch.keeper", qos: .userInteractive)
+    private let queue = DispatchQueue(label: "matriarch.keeper")
     /// Dispatch sources may be used from any thread; only `cancel` is called after `init`.
     private nonisolated(unsafe) let source: any DispatchSourceRead
     private let logger: Logger
