@@ -135,8 +135,9 @@ if !coreOnly {
         .testTarget(
             name: "DocumentTests",
             dependencies: [
-                "AdminAPI", "Agent", "AdminModel", "Control", "HACore", "LocalConfiguration", "ZooKeeper", "matriarch",
-                "matriarchctl", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "AdminAPI", "Agent", "AdminModel", "Control", "HACore", "LocalConfiguration", "PostgresControl",
+                "ZooKeeper", "matriarch", "matriarchctl",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .testTarget(name: "Benchmarks", dependencies: ["LibPQ", "Support"]),
         .testTarget(name: "ClusterTests", dependencies: ["AdminModel", "LibPQ", "ZooKeeper", "Support", log]),

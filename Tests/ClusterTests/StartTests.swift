@@ -176,8 +176,8 @@ extension ClusterTests {
                 let before = try fingerprint(node.dataDirectory)
                 let log = node.logText
                 try node.start()
-                try await eventually("the log names ZooKeeper", within: AgentCommand.deadline()) {
-                    node.logText(since: log).contains(server.host)
+                try await eventually("the log names ZooKeeper, and the key", within: AgentCommand.deadline()) {
+                    node.logText(since: log).contains("no ZooKeeper server of \(server.host) answers (zookeeper.hosts:")
                 }
                 try await stays("PostgreSQL is not started", for: .seconds(3)) {
                     node.isRunning && node.postmaster == nil

@@ -3,6 +3,7 @@ import LocalConfiguration
 import Testing
 
 @testable import Agent
+@testable import PostgresControl
 
 /// docs/configuration.md names every key that a reader asks for, once, and none that nobody reads.
 @Suite struct ConfigurationPageTests {
@@ -44,6 +45,17 @@ import Testing
         ] {
             #expect(text.contains("| `\(key)` | \(value) |"), "\(key): \(value)")
         }
+    }
+
+    @Test func parametersThatAllShare() throws {
+        let rows = try Checkout.text("docs/configuration.md").split(separator: "\n")
+            .drop { $0 != "## Parameters that all members share" }.compactMap {
+                $0.firstMatch(of: /^\| `(\w+)` \| (\w+) \|/)
+            }
+        let page = Dictionary(uniqueKeysWithValues: rows.map { (String($0.output.1), String($0.output.2)) })
+        #expect(
+            page == Dictionary(uniqueKeysWithValues: EnforcedParameter.all.map { ($0.name, $0.fallback) }),
+            "the parameters and their defaults")
     }
 
     // MARK: -

@@ -112,10 +112,7 @@ final class SessionOwner: Sendable {
                 }
             } catch {
                 logger.error(
-                    """
-                    cannot open a ZooKeeper session to \(configuration.hosts) (zookeeper.hosts: is a server running there, \
-                    and reachable from here?), trying again in \(pause): \(error)
-                    """)
+                    "cannot open a ZooKeeper session to \(configuration.hosts), trying again in \(pause): \(error)")
                 try? await Task.sleep(for: pause, clock: .continuous)
                 pause = min(pause * 2, .seconds(5))
             }
@@ -225,7 +222,11 @@ final class SessionOwner: Sendable {
         while session.connection == nil, !Task.isCancelled {
             try? await Task.sleep(for: .seconds(10), clock: .continuous)
             guard session.connection == nil, !Task.isCancelled else { return }
-            logger.error("no ZooKeeper server of \(configuration.hosts) answers, still trying; PostgreSQL is untouched")
+            logger.error(
+                """
+                no ZooKeeper server of \(configuration.hosts) answers (zookeeper.hosts: is one running there, and reachable \
+                from here?), still trying; PostgreSQL is untouched
+                """)
         }
     }
 
