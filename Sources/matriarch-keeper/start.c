@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "former.h"
 #include "runtime.h"
 
 static int failed(const char *what) {
@@ -49,6 +50,7 @@ static void become_keeper(const char *runtime, const char *data, int listener, i
     for (int fd = 3; fd <= 5; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
     // The caller's sockets and pipes are not close-on-exec.
     syscall(SYS_close_range, 6, ~0U, 0);
+    former_remember(4);
     // Again: whoever connects is told the pid of the last caller.
     listen(3, LISTEN_BACKLOG);
     if (chdir("/") != 0 || write(5, "r", 1) != 1) _exit(1);
@@ -78,6 +80,10 @@ int keeper_start(int argc, char **argv) {
         usleep(10000);  // it is just starting, or just ending
     }
     if (lock < 0) return failed("another keeper holds keeper.lock and does not answer");
+    if (!former_end(lock)) {
+        printf("what a killed keeper's tool has started does not end\n");
+        return 1;
+    }
     int listener = keeper_listen(runtime);
     if (listener < 0) return failed("keeper.sock");
     int ends[2];

@@ -85,6 +85,24 @@ extension KeeperTests {
             try await member.end()
         }
 
+        @Test func `what a killed keeper's tool has started ends before the next keeper listens`() async throws {
+            let member = try KeeperProgram()
+            try await member.startKeeper()
+            let client = try await member.attach()
+            let started = member.folder.path("started")
+            try member.folder.write("tool.sh", "sleep 1000 & echo $! > \(started); wait")
+            let task = Task { try await shell(client, member, ". \(member.folder.path("tool.sh"))") }
+            let child = try await eventually("it runs") {
+                (member.folder.read("started")?.trimmingCharacters(in: .whitespacesAndNewlines)).flatMap { pid_t($0) }
+            }
+            kill(client.keeperPID, SIGKILL)
+            await #expect(throws: KeeperError.self) { _ = try await task.value }
+            #expect(isAlive(child), "the kernel ends the tool, not what that has started")
+            try await member.startKeeper()
+            #expect(!isAlive(child))
+            try await member.end()
+        }
+
         @Test func `a cancelled task ends its tool`() async throws {
             let member = try KeeperProgram()
             try await member.startKeeper()
