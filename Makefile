@@ -1,12 +1,13 @@
 # make demo    shows a failover on this machine        make test    builds and runs every test
 # make bench-rest  measures the REST API beside Patroni's
 # make bench-zones measures a mesh of three zones and its failovers
+# make compose runs docker/compose*.yml and breaks them
 # make format  formats the sources in place            make clean   removes what was built
 SHELL := /bin/bash
 CONFIGURATION := --configuration .swift-format
 SOURCES := Package.swift Sources Tests
 
-.PHONY: demo test build deps reap bench-rest bench-zones format lint sanitize clean
+.PHONY: demo test build deps reap bench-rest bench-zones compose format lint sanitize clean
 
 demo: deps reap $(if $(AGENT_COMMAND),,build)
 	@scripts/demo
@@ -33,6 +34,9 @@ bench-rest: deps reap build
 
 bench-zones: deps reap build
 	@scripts/test --filter '^Benchmarks\.'
+
+compose: deps build
+	@scripts/compose-test $(ARGS)
 
 format:
 	@swift format format $(CONFIGURATION) --in-place --parallel --recursive $(SOURCES)
