@@ -3,12 +3,13 @@
 # make bench-rest  measures the REST API beside Patroni's
 # make bench-zones measures a mesh of three zones and its failovers
 # make deb     packs a Debian package                 make deb-test  tries it with systemd, in a container (as root)
+# make compose runs docker/compose*.yml and breaks them
 # make format  formats the sources in place            make clean   removes what was built
 SHELL := /bin/bash
 CONFIGURATION := --configuration .swift-format
 SOURCES := Package.swift Sources Tests
 
-.PHONY: demo test docs build deb deb-test deps reap bench-rest bench-zones format lint sanitize clean
+.PHONY: demo test docs build deb deb-test deps reap bench-rest bench-zones compose format lint sanitize clean
 
 demo: deps reap $(if $(AGENT_COMMAND),,build)
 	@scripts/demo
@@ -44,6 +45,9 @@ bench-rest: deps reap build
 
 bench-zones: deps reap build
 	@scripts/test --filter '^Benchmarks\.'
+
+compose: deps build
+	@scripts/compose-test $(ARGS)
 
 format:
 	@swift format format $(CONFIGURATION) --in-place --parallel --recursive $(SOURCES)
