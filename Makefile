@@ -1,4 +1,5 @@
 # make demo    shows a failover on this machine        make test    builds and runs every test
+# make bench   measures failovers beside PostgreSQL alone (ROUNDS=10 ONLY=switchover,... PATRONI=1)
 # make bench-rest  measures the REST API beside Patroni's
 # make bench-zones measures a mesh of three zones and its failovers
 # make format  formats the sources in place            make clean   removes what was built
@@ -6,7 +7,7 @@ SHELL := /bin/bash
 CONFIGURATION := --configuration .swift-format
 SOURCES := Package.swift Sources Tests
 
-.PHONY: demo test build deps reap bench-rest bench-zones format lint sanitize clean
+.PHONY: demo test build deps reap bench bench-rest bench-zones format lint sanitize clean
 
 demo: deps reap $(if $(AGENT_COMMAND),,build)
 	@scripts/demo
@@ -24,6 +25,9 @@ deps:
 
 reap: deps .build/reap
 
+bench: deps reap build
+	@scripts/bench
+
 bench-rest: deps reap build
 	@scripts/bench-rest
 
@@ -32,7 +36,7 @@ bench-rest: deps reap build
 	@cc -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $<
 
 bench-zones: deps reap build
-	@scripts/test --filter '^Benchmarks\.'
+	@scripts/test --filter '^Benchmarks\.ZoneBenchmark/'
 
 format:
 	@swift format format $(CONFIGURATION) --in-place --parallel --recursive $(SOURCES)
