@@ -15,8 +15,9 @@ struct FaultScenario: Sendable {
     static let all = [
         FaultScenario(
             name: "crash-failover", floor: Floor.promotion, setting: ("primary_start_timeout", "0"),
-            round: { try await $0.crash() }),
-        FaultScenario(name: "crash-restart", floor: Floor.restart, round: { try await $0.crash() }),
+            round: { try await $0.crash(thenLeads: .another) }),
+        FaultScenario(
+            name: "crash-restart", floor: Floor.restart, round: { try await $0.crash(thenLeads: .theSame) }),
         FaultScenario(name: "node", floor: nil, round: { try await $0.loseNode(withZooKeeperLeader: false) }),
         FaultScenario(name: "node-zookeeper", floor: nil, round: { try await $0.loseNode(withZooKeeperLeader: true) }),
         FaultScenario(name: "switchover", floor: Floor.handOver, round: { try await $0.switchover() }),
@@ -27,10 +28,13 @@ struct FaultScenario: Sendable {
     ]
 }
 
+/// Who leads after a fault: a round with another end was about something else.
+private enum Heir { case theSame, another }
+
 extension BenchCluster {
     /// kill -9 of the primary's postmaster.
-    fileprivate func crash() async throws -> Outcome {
-        try await paused { try $0.leader.kill(\.postmaster, "postmaster") }
+    fileprivate func crash(thenLeads heir: Heir) async throws -> Outcome {
+        try await paused(thenLeads: heir) { try $0.leader.kill(\.postmaster, "postmaster") }
     }
 
     /// SIGKILL of all processes of the leader's node, and of a ZooKeeper server that stands for its own.
@@ -56,11 +60,17 @@ extension BenchCluster {
         try await paused { try await $0.leader.stop(within: deadline) }
     }
 
-    private func paused(_ fault: (TestCluster.Roles) async throws -> Void) async throws -> Outcome {
+    private func paused(
+        thenLeads heir: Heir = .another, _ fault: (TestCluster.Roles) async throws -> Void
+    ) async throws -> Outcome {
         try await round { roles, writer in
             let start = ContinuousClock.now
             try await fault(roles)
-            return Outcome(times: [(Measure.pause, try await writer.pause(since: start, within: deadline))])
+            let pause = try await writer.pause(since: start, within: deadline)
+            guard (pause.node == roles.leader.name) == (heir == .theSame) else {
+                throw SupportError("\(roles.leader.name) led before, \(pause.node) after \(pause.time)")
+            }
+            return Outcome(times: [(Measure.pause, pause.time)])
         }
     }
 
@@ -75,12 +85,14 @@ extension BenchCluster {
             let longest = writer.longestGap(since: start)
             let after = try await whole()
             let changed = after.leader !== roles.leader || after.timeline != roles.timeline
-            return Outcome(
-                times: [(Measure.longestGap, longest)],
-                counts: [
-                    "refused writes": record.refused, "writes without an answer": record.unanswered,
-                    "role changes": changed ? 1 : 0, "restarts": roles.leader.postmaster == postmaster ? 0 : 1,
-                ])
+            let counts = [
+                "refused writes": record.refused, "writes without an answer": record.unanswered,
+                "role changes": changed ? 1 : 0, "restarts": roles.leader.postmaster == postmaster ? 0 : 1,
+            ]
+            if !isForeign, counts.values.contains(where: { $0 > 0 }) {
+                throw SupportError("the death of the agent was felt: \(counts.sorted { $0.key < $1.key })")
+            }
+            return Outcome(times: [(Measure.longestGap, longest)], counts: counts)
         }
     }
 

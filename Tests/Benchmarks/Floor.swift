@@ -13,7 +13,7 @@ enum Floor {
             let fault = ContinuousClock.now
             pair.primary.signal(SIGKILL)
             try await pair.promote(startup)
-            return try await writer.pause(since: fault, within: deadline)
+            return try await writer.pause(since: fault, within: deadline).time
         }
     }
 
@@ -22,7 +22,7 @@ enum Floor {
         try await withPair { pair, writer in
             let fault = ContinuousClock.now
             try await PlainPair.restart(pair.primary)
-            return try await writer.pause(since: fault, within: deadline)
+            return try await writer.pause(since: fault, within: deadline).time
         }
     }
 
@@ -36,7 +36,7 @@ enum Floor {
                 !pair.primary.isRunning
             }
             try await pair.promote(startup)
-            return try await writer.pause(since: fault, within: deadline)
+            return try await writer.pause(since: fault, within: deadline).time
         }
     }
 
