@@ -34,7 +34,11 @@ private enum Heir { case theSame, another }
 extension BenchCluster {
     /// kill -9 of the primary's postmaster.
     fileprivate func crash(thenLeads heir: Heir) async throws -> Outcome {
-        try await paused(thenLeads: heir) { try $0.leader.kill(\.postmaster, "postmaster") }
+        let steps = AgentSteps(cluster.nodes)
+        var outcome = try await paused(thenLeads: heir) { try $0.leader.kill(\.postmaster, "postmaster") }
+        // Patroni's log has other words.
+        if heir == .another, !isForeign { outcome.times += try steps.times() }
+        return outcome
     }
 
     /// SIGKILL of all processes of the leader's node, and of a ZooKeeper server that stands for its own.

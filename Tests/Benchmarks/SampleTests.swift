@@ -26,6 +26,11 @@ struct SampleTests {
         #expect(words.contains(key) && words.contains("'\(value)'") && words.contains("allowed"))
     }
 
+    @Test func theTimeOfALogLine() {
+        #expect(AgentSteps.timeOfDay("2026-11-29 21:13:17,308 INFO: words") == 76_397_308)
+        #expect(AgentSteps.timeOfDay("  a line that goes on") == nil)
+    }
+
     @Test func aRowOfTheTableHasItsRatios() {
         var table = BenchTable(order: ["one"])
         table.add("one", .floor, Outcome(times: [("pause", .milliseconds(10))]))
