@@ -1,5 +1,6 @@
 # make demo    shows a failover on this machine        make test    builds and runs every test
 # make docs    runs the commands of docs/getting-started.md and docs/operations.md
+# make bench   measures failovers beside PostgreSQL alone (ROUNDS=10 ONLY=switchover,... PATRONI=1)
 # make bench-rest  measures the REST API beside Patroni's
 # make bench-zones measures a mesh of three zones and its failovers
 # make deb     packs a Debian package                 make deb-test  tries it with systemd, in a container (as root)
@@ -9,7 +10,7 @@ SHELL := /bin/bash
 CONFIGURATION := --configuration .swift-format
 SOURCES := Package.swift Sources Tests
 
-.PHONY: demo test docs build deb deb-test deps reap bench-rest bench-zones compose format lint sanitize clean
+.PHONY: demo test docs build deb deb-test deps reap bench bench-rest bench-zones compose format lint sanitize clean
 
 demo: deps reap $(if $(AGENT_COMMAND),,build)
 	@scripts/demo
@@ -36,6 +37,9 @@ deps:
 
 reap: deps .build/reap
 
+bench: deps reap build
+	@scripts/bench
+
 bench-rest: deps reap build
 	@scripts/bench-rest
 
@@ -44,7 +48,7 @@ bench-rest: deps reap build
 	@cc -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $<
 
 bench-zones: deps reap build
-	@scripts/test --filter '^Benchmarks\.'
+	@scripts/test --filter '^Benchmarks\.ZoneBenchmark/'
 
 compose: deps build
 	@scripts/compose-test $(ARGS)

@@ -1,0 +1,106 @@
+/// Who was measured.
+enum Subject: String, CaseIterable {
+    /// PostgreSQL alone: what no agent can undercut.
+    case floor
+    case matriarch
+    case patroni
+}
+
+/// All that one run measured, as the table that it prints.
+struct BenchTable {
+    private struct Cell {
+        var order: [String] = []
+        var samples: [String: Sample] = [:]
+        var counts: [String: Int] = [:]
+        var failures: [String] = []
+    }
+
+    private let order: [String]
+    private var cells: [String: [Subject: Cell]] = [:]
+
+    /// - Parameter order: the names of the scenarios.
+    init(order: [String]) { self.order = order }
+
+    mutating func add(_ scenario: String, _ subject: Subject, _ outcome: Outcome) {
+        change(scenario, subject) { cell in
+            for (what, time) in outcome.times {
+                if cell.samples[what] == nil { cell.order.append(what) }
+                cell.samples[what, default: Sample()].add(time)
+            }
+            cell.counts.merge(outcome.counts, uniquingKeysWith: +)
+        }
+    }
+
+    mutating func fail(_ scenario: String, _ subject: Subject, _ reason: String) {
+        change(scenario, subject) { $0.failures.append(reason) }
+    }
+
+    func failures(of subjects: [Subject]) -> [String] {
+        order.flatMap { scenario in subjects.flatMap { cells[scenario]?[$0]?.failures ?? [] } }
+    }
+
+    private mutating func change(_ scenario: String, _ subject: Subject, _ body: (inout Cell) -> Void) {
+        body(&cells[scenario, default: [:]][subject, default: Cell()])
+    }
+
+    // MARK: Text
+
+    /// The table in Markdown, then what was counted, then each failed round.
+    var text: String {
+        let head =
+            "| scenario | who | N | median | p99 | max | of the floor | of Patroni |\n|---|---|---|---|---|---|---|---|"
+        return ([head] + lines(rows) + lines(counts) + lines(failures)).joined(separator: "\n")
+    }
+
+    private func lines(_ make: (String, Subject, Cell) -> [String]) -> [String] {
+        order.flatMap { scenario in
+            Subject.allCases.flatMap { subject in
+                cells[scenario]?[subject].map { make(scenario, subject, $0) } ?? []
+            }
+        }
+    }
+
+    private func rows(_ scenario: String, _ subject: Subject, _ cell: Cell) -> [String] {
+        cell.order.compactMap { what in
+            guard let sample = cell.samples[what], let median = sample.median else { return nil }
+            let columns = [
+                "\(scenario): \(what)", subject.rawValue, "\(sample.values.count)", Self.words(median),
+                Self.words(sample.rank(0.99)), Self.words(sample.maximum),
+                subject == .floor ? "" : ratio(median, scenario, .floor, what),
+                subject == .matriarch ? ratio(median, scenario, .patroni, what) : "",
+            ]
+            return "| " + columns.joined(separator: " | ") + " |"
+        }
+    }
+
+    private func counts(_ scenario: String, _ subject: Subject, _ cell: Cell) -> [String] {
+        cell.counts.isEmpty
+            ? []
+            : [
+                "\(scenario), \(subject): "
+                    + cell.counts.sorted { $0.key < $1.key }.map { "\($1) \($0)" }.joined(separator: ", ")
+            ]
+    }
+
+    private func failures(_ scenario: String, _ subject: Subject, _ cell: Cell) -> [String] {
+        cell.failures.map { "\(scenario), \(subject), failed: \($0)" }
+    }
+
+    private func ratio(_ median: Duration, _ scenario: String, _ subject: Subject, _ what: String) -> String {
+        guard let other = cells[scenario]?[subject]?.samples[what]?.median, other > .zero else { return "" }
+        return Self.decimals(median / other, 2)
+    }
+
+    static func words(_ duration: Duration?) -> String {
+        duration.map { "\(decimals($0 / .milliseconds(1), 1)) ms" } ?? ""
+    }
+
+    /// Rounded; always with this many decimals.
+    private static func decimals(_ value: Double, _ count: Int) -> String {
+        let scale = count == 1 ? 10 : 100
+        let whole = Int((value * Double(scale)).rounded())
+        let rest = String(abs(whole) % scale)
+        let sign = whole < 0 ? "-" : ""
+        return "\(sign)\(abs(whole) / scale).\(String(repeating: "0", count: count - rest.count))\(rest)"
+    }
+}
