@@ -92,7 +92,9 @@ import Testing
         var view = Self.view([Self.one: .copying])
         view.databases["app"]?.subscriptions[0].copying = ["public.t"]
         #expect(Self.amendments(decideMesh(view, MeshMemory())).isEmpty)
+        #expect(Self.copies(decideMesh(view, MeshMemory())) == [.wake], "nobody else may commit there")
         view.databases["app"]?.subscriptions[0].copying = []
+        #expect(Self.copies(decideMesh(view, MeshMemory())).isEmpty)
         #expect(Self.amendments(decideMesh(view, MeshMemory())) == [.ended(Self.one, accepted: nil)])
     }
 

@@ -2,7 +2,7 @@ import Support
 import Testing
 import ZooKeeper
 
-@Suite(.serialized, .timeLimit(.minutes(1)), .enabled(if: ZooKeeperServer.isInstalled, "Debian's ZooKeeper jars"))
+@Suite(.serialized, .timeLimit(.minutes(3)), .enabled(if: ZooKeeperServer.isInstalled, "Debian's ZooKeeper jars"))
 struct CloseTests {
     /// The library drops callbacks at close: each caller must get an end nevertheless.
     @Test func everyRequestEndsWhenTheSessionCloses() async throws {
@@ -28,7 +28,7 @@ struct CloseTests {
                     let clock = ContinuousClock()
                     let start = clock.now
                     await session.close()
-                    #expect(clock.now - start < .seconds(5))
+                    #expect(clock.now - start < .seconds(30))
                     try await group.waitForAll()
                 }
                 #expect(session.pendingRequests == 0)

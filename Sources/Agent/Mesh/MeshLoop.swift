@@ -301,7 +301,7 @@ actor MeshLoop {
             logger.log(level: statement.isRoutine ? .debug : .info, "\(action.sentence)")
             try await sql.carryOut(statement, in: database, postmaster: postmaster)
         case .copy(let copy):
-            logger.notice("\(action.sentence)")
+            logger.log(level: copy.isRoutine ? .debug : .notice, "\(action.sentence)")
             try await sql.copy(copy, mesh, postmaster: postmaster)
         case .amend(let change):
             logger.notice("\(action.sentence)")

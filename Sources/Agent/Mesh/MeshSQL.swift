@@ -41,6 +41,7 @@ actor MeshSQL {
 
     /// - Throws: also what keeps the peer from being asked.
     func copy(_ copy: MeshCopy, _ mesh: MeshSettings, postmaster: Int32) async throws(PostgresError) {
+        if copy.step == .wake { return await wake(copy, mesh) }
         let peer = try await PostgresConnection.connect(
             Self.way(copy, mesh.connection).forMeshWork(in: copy.link.database), deadline: Self.connecting)
         do throws(PostgresError) {
@@ -62,6 +63,14 @@ actor MeshSQL {
             throw error
         }
         await peer.close()
+    }
+
+    /// Best effort: users of the peer may be faster, and it is asked again.
+    private func wake(_ copy: MeshCopy, _ mesh: MeshSettings) async {
+        let way = Self.way(copy, mesh.connection).forMeshWork(in: copy.link.database)
+        _ = try? await PostgresConnection.use(way, deadline: Self.connecting) { peer throws(PostgresError) in
+            try await peer.query(SpockCopy.commit, deadline: Self.looking)
+        }
     }
 
     /// As the workers go, but not by the service file, whose way may be shut.

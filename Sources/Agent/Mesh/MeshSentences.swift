@@ -16,11 +16,15 @@ extension MeshAction {
 }
 
 extension MeshCopy {
+    /// Again and again while rows come.
+    var isRoutine: Bool { step == .wake }
+
     fileprivate var sentence: String {
         switch step {
         case .leave(let subscription, _): "dropping subscription \(subscription), to copy everything from \(link.peer)"
         case .begin(let subscription, _, _):
             "emptying the tables that \(link.peer) sends, and copying them as subscription \(subscription)"
+        case .wake: "having \(link.peer) commit something, for the copy to end"
         case .table(_, let table): "emptying \(table) and copying it from \(link.peer)"
         }
     }

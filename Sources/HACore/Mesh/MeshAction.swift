@@ -27,6 +27,8 @@ public struct MeshCopy: Hashable, Sendable {
         case begin(subscription: String, dsn: String, forwardOrigins: [String])
         /// Empty one table, `schema.table`, and have the subscription copy it.
         case table(subscription: String, table: String)
+        /// Have the peer commit something: a copy ends with a commit that comes after it, which nobody may make there.
+        case wake
     }
 
     public var link: MeshLink

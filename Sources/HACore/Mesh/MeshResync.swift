@@ -124,6 +124,8 @@ extension MeshLook {
                 link,
                 "the copy stands still: PostgreSQL's log says why. Ask for it again to begin anew; rows that somebody "
                     + "writes here meanwhile can be in its way")
+        } else {
+            copy(link, peer, .wake)
         }
     }
 

@@ -49,9 +49,13 @@ public enum SpockCopy {
                 try await work.emptying(wanted, after: copy.slotOfPeer, beside) { work throws(PostgresError) in
                     for table in wanted.tables { try await work.copyAnew(table, subscription) }
                 }
+            case .wake: _ = try await peer.query(commit, deadline: end - .now)
             }
         } catch { throw error.failing(to: "copy from \(copy.link.peer)", outcome: error.outcome) }
     }
+
+    /// A commit by which a copy ends that was ready before (ran: on a peer where nobody writes it never does).
+    public static let commit = "SELECT pg_logical_emit_message(true, 'matriarch', 'copy')"
 
     fileprivate static var origin: String { "matriarch_copy" }
 
@@ -68,7 +72,7 @@ public enum SpockCopy {
         let position = try await work.query("SELECT pg_current_wal_insert_lsn()::text AS position").first()
             .text("position")
         while true {
-            try await work.query("SELECT pg_logical_emit_message(true, 'matriarch', 'copy')")
+            try await work.query(SpockCopy.commit)
             let isThere = try await work.isTrue(
                 SpockStep.Call(
                     """

@@ -83,7 +83,8 @@ struct SpockCopyTests {
         // One table: what refers to nothing may be emptied by itself.
         try await secretly("DELETE FROM public.part; INSERT INTO public.part VALUES (7, 2)", at: a)
         try await copy(.table(subscription: "sub_n1_n2", table: "public.part"), a, from: b, slot: slot)
-        try await eventually("the table is copied", within: .seconds(60)) {
+        try await eventually("the table is copied", within: .seconds(60), pace: .milliseconds(200)) {
+            try await copy(.wake, a, from: b, slot: nil)
             let subscription = try await a.look().subscription(to: "n2")
             let count = try await count("part", at: a)
             return subscription?.copying.isEmpty == true && count == "1"
