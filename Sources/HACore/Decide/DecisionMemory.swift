@@ -97,8 +97,7 @@ public struct DecisionMemory: Hashable, Sendable {
         // Recovery to a target in the past does not succeed at the second try either, initdb's cluster not at the fourth: a
         // port that is taken, or a folder that is missing, would be tried many times a second for ever.
         if bootstrap == .created, view.local.process == .absent, case .crashed(let at) = view.local.ending,
-            let createdAt,
-            at >= createdAt, !view.local.wasFenced,
+            let createdAt, at >= createdAt, !view.local.wasFenced,
             view.policy.hasBootstrapCommand || crashes.count(where: { $0 >= createdAt }) >= 3
         {
             bootstrap = .failed

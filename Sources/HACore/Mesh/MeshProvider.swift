@@ -171,23 +171,20 @@ extension MeshLook {
         let isProof = hold.confirmed <= origin || word?.safe.map { $0.confirmed >= hold.confirmed } == true
         if judged == nil, !isProof { outcome.gap = MeshRange(from: origin, to: hold.confirmed) }
         // While somebody uses it, it may move yet.
-        let isReturned = slots.real.map {
-            !$0.isLost && $0.activePID == nil && $0.confirmed <= max(origin, hold.confirmed)
+        let isReturned =
+            slots.real.map { !$0.isLost && $0.activePID == nil && $0.confirmed <= max(origin, hold.confirmed) } ?? false
+        if isReturned {
+            // Before anybody uses it.
+            outcome.isDone = !keepOnStandbys(slots.name, slots.real, slots.link)
+        } else {
+            (outcome.isDone, outcome.isMoved) = (false, true)
         }
-        outcome.isDone = isReturned == true
-        // Before anybody uses it.
-        if outcome.isDone, keepOnStandbys(slots.name, slots.real, slots.link) {
-            outcome.isDone = false
-            record.links[slots.link]?.rewind = outcome
-            recheck(.milliseconds(20))
-            return true
-        }
-        if !outcome.isDone { outcome.isMoved = true }
         record.links[slots.link]?.rewind = outcome
         guard !outcome.isDone else { return true }
         recheck(.milliseconds(20))
         // On record first: whoever leads next finishes it.
-        guard let begun = published?.links[slots.link]?.rewind, begun.term == fork.term, begun.isMoved else {
+        guard !isReturned, let begun = published?.links[slots.link]?.rewind, begun.term == fork.term, begun.isMoved
+        else {
             return true
         }
         if slots.real != nil { steps.append(.run(database: slots.link.database, .dropSlot(slots.name))) }
