@@ -41,6 +41,7 @@ final class KeeperLink: Sendable {
     /// Attaches to the keeper of this data directory, starting one if none lives, and stays attached until cancelled.
     /// - Parameter attached: called each time that a keeper has confirmed: no other agent that it knew of lives.
     func run(attached: @escaping @Sendable () async -> Void = {}) async {
+        var complaint = ""
         while !Task.isCancelled {
             do {
                 let client = try await KeeperClient.attach(
@@ -50,6 +51,7 @@ final class KeeperLink: Sendable {
                     state.client = client
                     state.isSilent = false
                 }
+                complaint = ""
                 wakeup.signal(urgent: true)
                 await attached()
                 await withTaskGroup { group in
@@ -63,7 +65,9 @@ final class KeeperLink: Sendable {
                 if Task.isCancelled { return }
                 logger.warning("the keeper is gone, starting another", metadata: ["pid": "\(client.keeperPID)"])
             } catch {
-                logger.error("cannot attach to the keeper: \(error)")
+                let text = "\(error)"
+                logger.log(level: text == complaint ? .debug : .error, "cannot attach to the keeper: \(text)")
+                complaint = text
             }
             wakeup.signal(urgent: true)
             try? await Task.sleep(for: .milliseconds(200), clock: .continuous)
