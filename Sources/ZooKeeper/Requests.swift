@@ -24,53 +24,6 @@ extension ZooKeeperSession {
         return try stat(reply, path)
     }
 
-    /// The data and their Stat; nil when there is no such znode (and then no watch: use ``exists(_:watch:deadline:)``).
-    /// A watch is told once of the next change or deletion.
-    public func get(
-        _ path: ZNodePath, watch: Bool = false, deadline: Duration
-    ) async throws(ZooKeeperError) -> (data: [UInt8], stat: ZNodeStat)? {
-        do throws(ZooKeeperError) {
-            let reply = try await perform(path, changes: false, deadline: deadline) { handle, context in
-                zoo_aget(handle, path.description, watch ? 1 : 0, Completions.data, context)
-            }
-            guard case .data(let data, let stat) = reply.body else { throw ZooKeeperError(.marshalling, path: path) }
-            return (data, stat)
-        } catch  where error.code == .noNode {
-            return nil
-        }
-    }
-
-    /// The Stat; nil when there is no such znode. A watch is told once of the next creation, change or deletion, also
-    /// when the znode does not exist.
-    public func exists(
-        _ path: ZNodePath, watch: Bool = false, deadline: Duration
-    ) async throws(ZooKeeperError) -> ZNodeStat? {
-        do throws(ZooKeeperError) {
-            let reply = try await perform(path, changes: false, deadline: deadline) { handle, context in
-                zoo_aexists(handle, path.description, watch ? 1 : 0, Completions.stat, context)
-            }
-            return try stat(reply, path)
-        } catch  where error.code == .noNode {
-            return nil
-        }
-    }
-
-    /// The names of the children, sorted; nil when there is no such znode (and then no watch).
-    /// A watch is told once when a child is created or deleted, or the znode itself deleted.
-    public func children(
-        _ path: ZNodePath, watch: Bool = false, deadline: Duration
-    ) async throws(ZooKeeperError) -> [String]? {
-        do throws(ZooKeeperError) {
-            let reply = try await perform(path, changes: false, deadline: deadline) { handle, context in
-                zoo_aget_children(handle, path.description, watch ? 1 : 0, Completions.children, context)
-            }
-            guard case .children(let names) = reply.body else { throw ZooKeeperError(.marshalling, path: path) }
-            return names.sorted()
-        } catch  where error.code == .noNode {
-            return nil
-        }
-    }
-
     /// Replaces the data.
     /// - Throws: `.noNode`, `.badVersion`.
     @discardableResult

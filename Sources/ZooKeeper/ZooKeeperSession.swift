@@ -133,6 +133,14 @@ public actor ZooKeeperSession {
             .get()
     }
 
+    /// One request of a collection of reads.
+    /// - Returns: why it was not handed over.
+    nonisolated func submit(
+        _ call: (OpaquePointer, UnsafeRawPointer?) -> Int32, finish: @escaping @Sendable (Reply) -> Void
+    ) -> ZooKeeperError.Code? {
+        handle.submit(call) { reply, _ in finish(reply) }
+    }
+
     /// The list for znodes that we create.
     nonisolated var accessControl: AccessControl { handle.accessControl }
 }
