@@ -39,7 +39,7 @@ struct LockEffects: Sendable {
     private func run(
         _ session: ZooKeeperSession, _ operations: [Operation]
     ) async throws(EffectFailure) -> [OperationResult] {
-        defer { sessions.markDirty() }
+        defer { sessions.mark(.lock) }
         do throws(ZooKeeperError) {
             return try await session.multi(operations, deadline: deadline)
         } catch {
@@ -145,7 +145,7 @@ struct LockEffects: Sendable {
     /// After an unknown outcome: whatever is still on its way is settled by `sync` on the present connection (4.A3).
     func settle() async throws(EffectFailure) {
         let (session, _) = try session()
-        defer { sessions.markDirty() }
+        defer { sessions.mark(.lock) }
         do throws(ZooKeeperError) {
             try await session.sync(layout.base, deadline: deadline)
         } catch {
@@ -159,7 +159,7 @@ struct LockEffects: Sendable {
                 "\(layout.epoch) is gone and was at version \(highest): no transaction can lift it so far")
         }
         let (session, _) = try session()
-        defer { sessions.markDirty() }
+        defer { sessions.mark(.lock) }
         do throws(ZooKeeperError) {
             try await session.multi(transactions.createEpoch(above: highest), deadline: deadline)
         } catch  where error.code == .nodeExists {
@@ -187,7 +187,7 @@ struct LockEffects: Sendable {
             }
             guards = transactions.guards(leadership)
         }
-        defer { sessions.markDirty() }
+        defer { sessions.mark(.any) }
         do throws(ZooKeeperError) {
             do throws(ZooKeeperError) {
                 try await session.multi(guards + [.set(path, data, version)], deadline: deadline)
@@ -205,7 +205,7 @@ struct LockEffects: Sendable {
         guard let leadership = guardian.leadership, leadership.term == term else {
             throw EffectFailure("the lock of term \(term) is not held any more")
         }
-        defer { sessions.markDirty() }
+        defer { sessions.mark(.any) }
         do throws(ZooKeeperError) {
             try await session.multi(
                 transactions.guards(leadership) + [.create(path, data, .persistent)], deadline: deadline)
@@ -229,7 +229,7 @@ struct LockEffects: Sendable {
     /// Deletes what `raceInitialize` made, when `initialize` is still empty.
     func withdrawInitialize() async throws(EffectFailure) {
         let (session, _) = try session()
-        defer { sessions.markDirty() }
+        defer { sessions.mark(.any) }
         do throws(ZooKeeperError) {
             if let (data, stat) = try await session.get(layout.initialize, deadline: deadline), data.isEmpty {
                 try await session.delete(layout.initialize, expecting: .exactly(stat.version), deadline: deadline)

@@ -4,6 +4,13 @@ import Logging
 import NIOConcurrencyHelpers
 import ZooKeeper
 
+/// How much of what was read of the tree may have changed.
+enum TreeChange: Comparable {
+    case none, any
+    /// Who leads, too.
+    case lock
+}
+
 /// Owns the one ZooKeeper session of the agent, opens a new one after an expiry, and keeps its lease znode.
 final class SessionOwner: Sendable {
     struct State {
@@ -16,8 +23,8 @@ final class SessionOwner: Sendable {
         var mismatch: Duration?
         var move = SessionMove()
         var coordination = Coordination.never
-        /// The tree has changed since it was last read, as far as watches tell.
-        var dirty = true
+        /// How the tree has changed since it was last read, as far as watches tell.
+        var change = TreeChange.lock
         var isPrepared = false
         var isAdmitted = false
         var isRepairing = false
@@ -72,13 +79,14 @@ final class SessionOwner: Sendable {
     }
 
     /// The tree has to be read again.
-    func markDirty() { state.withLockedValue { $0.dirty = true } }
+    func mark(_ change: TreeChange) { state.withLockedValue { $0.change = max($0.change, change) } }
 
-    /// Tells whether the tree changed since the last call, and takes note that it is being read.
-    func takeDirty() -> Bool {
+    /// Tells whether the tree changed at least so much since the last call; if so, takes note that it is being read.
+    func take(_ least: TreeChange) -> Bool {
         state.withLockedValue { state in
-            defer { state.dirty = false }
-            return state.dirty
+            guard state.change >= least else { return false }
+            state.change = .none
+            return true
         }
     }
 
@@ -137,7 +145,7 @@ final class SessionOwner: Sendable {
             state.session = nil
             state.isPrepared = false
             state.coordination = .expired
-            state.dirty = true
+            state.change = .lock
             return (true, state.move.cancel())
         }
         if isPresent { guardian.sessionEnded() }
@@ -182,7 +190,7 @@ final class SessionOwner: Sendable {
             case .connected(let connection):
                 let (isFirst, isTakenUp) = state.withLockedValue { state in
                     state.coordination = .connected
-                    state.dirty = true
+                    state.change = .lock
                     return (!state.isPrepared, state.takenUp == connection.session)
                 }
                 logger.info(
@@ -212,7 +220,7 @@ final class SessionOwner: Sendable {
             case .closed: return
             case .node(_, let path) where watches?.take(path) == true: continue
             case .node(_, let path):
-                state.withLockedValue { $0.dirty = true }
+                mark(path == layout.leader ? .lock : .any)
                 wakeup.signal(urgent: path == layout.leader)
             }
         }
@@ -327,7 +335,7 @@ final class SessionOwner: Sendable {
             }
             state.withLockedValue { state in
                 state.isRepairing = false
-                state.dirty = true
+                state.change = .lock
             }
         }
     }

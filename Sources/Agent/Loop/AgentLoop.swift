@@ -100,6 +100,9 @@ actor AgentLoop {
         wakeup.signal(urgent: true)
     }
 
+    /// As long as most effects of a failover last.
+    private static let moment = Duration.milliseconds(200)
+
     /// One view, one decision. Returns the longest time until the next; nil when there is none.
     private func look() async -> Duration? {
         var effects = runner.take()
@@ -109,8 +112,11 @@ actor AgentLoop {
         if hasConfiguration, effects.running == nil, !effects.unsettled, memory.handOver == nil {
             sessions.follow(timeout: .seconds(settings.dynamic.values.ttl))
         }
-        await readTree()
-        guard let local = await observer.observe() else {
+        // What an effect of a moment does not depend on is read after it.
+        let isBusy = effects.running.map { Instant.now - $0.since < Self.moment } ?? false
+        async let observed = observer.observe()
+        await readTree(after: isBusy ? .lock : .any)
+        guard let local = await observed else {
             log.note("waiting for the keeper")
             return .milliseconds(100)
         }
@@ -134,7 +140,7 @@ actor AgentLoop {
         // At the end the session closes, or what was published last stays.
         guard !decision.ends else { return nil }
         await publisher.publish(view, decision, tree: latest.tree, treeIsKnown: treeIsKnown)
-        return decision.recheckAfter
+        return isBusy ? min(decision.recheckAfter, Self.moment) : decision.recheckAfter
     }
 
     private func view(
@@ -159,11 +165,12 @@ actor AgentLoop {
     }
 
     /// Reads the tree when a watch, a session or a transaction of ours says so, and at the slowest each `loop_wait`.
-    private func readTree() async {
+    /// - Parameter change: what must have changed at least.
+    private func readTree(after change: TreeChange) async {
         if guardian.nodeMissing { sessions.repair() }
         let policy = settings.policy
         let isDue = treeReadAt.map { Instant.now - $0 >= policy.loopWait } ?? true
-        guard sessions.takeDirty() || isDue || !treeIsKnown else { return }
+        guard sessions.take(change) || isDue && change == .any || !treeIsKnown else { return }
         guard sessions.coordination == .connected, let session = sessions.session else {
             treeIsKnown = false
             return
@@ -177,7 +184,7 @@ actor AgentLoop {
             applyConfiguration(tree)
         } catch {
             treeIsKnown = false
-            sessions.markDirty()
+            sessions.mark(.lock)
             logger.debug("cannot read the tree: \(error)")
         }
     }
