@@ -67,11 +67,11 @@ struct FoundRuleTests {
         var scene = found()
         #expect(scene.decision.rule == "candidate.ask")
         scene.answer(["n2": Scene.standby(1900), "n3": Scene.standby(2000)])
-        #expect(scene.decision.effects == [.acquire(epochVersion: 5)])
+        #expect(scene.decision.effects == [.acquire(epochVersion: 5), .askPeers])
         scene.view.store?.epoch?.holder = .nobody
-        #expect(scene.decision.effects == [.acquire(epochVersion: 5)])
+        #expect(scene.decision.effects == [.acquire(epochVersion: 5), .askPeers])
         scene.view.policy.nofailover = true
-        #expect(scene.decision.effects == [.acquire(epochVersion: 5)])
+        #expect(scene.decision.effects == [.acquire(epochVersion: 5), .askPeers])
         // Somebody removed the lock of a member whose session lives.
         scene.view.store?.epoch?.holder = .taken(by: "n2", session: Scene.otherSession, nonce: "x")
         #expect(scene.decision.rule == "candidate.absence")

@@ -121,13 +121,13 @@ struct PlannedRuleTests {
         scene.view.store?.optime = LSN(1 << 40)
         scene.view.store?.request = StoreView.Request(candidate: Scene.me, version: 7)
         scene.answer(["n2": Scene.standby(1 << 40), "n3": Scene.standby(2000)])
-        #expect(scene.decision.effects == [.acquire(epochVersion: 5, request: 7)])
+        #expect(scene.decision.effects == [.acquire(epochVersion: 5, request: 7), .askPeers])
         scene.view.store?.optime = nil
         scene.view.store?.request = StoreView.Request(candidate: "n3", version: 7)
         scene.answer(["n2": Scene.standby(1000), "n3": Scene.standby(2000)])
         #expect(scene.decision.rule == "candidate.defer")
         scene.answer(["n2": Scene.standby(1000)])
-        #expect(scene.decision.effects == [.acquire(epochVersion: 5, request: 7)])
+        #expect(scene.decision.effects == [.acquire(epochVersion: 5, request: 7), .askPeers])
     }
 
     @Test("A process that ends: PostgreSQL first, then the lock, then the end")

@@ -157,7 +157,7 @@ struct SynchronousRuleTests {
         #expect(scene.decision.rule == "candidate.not-synchronous")
         scene.view.store?.sync.standbys = ["N1", "n3"]
         // The former leader's surplus counts for nothing.
-        #expect(scene.decision.effects == [.acquire(epochVersion: 5, sync: 3)])
+        #expect(scene.decision.effects == [.acquire(epochVersion: 5, sync: 3), .askPeers])
         scene.answer(["n2": Scene.standby(1000), "n3": Scene.standby(9000)])
         #expect(scene.decision.rule == "candidate.behind")
     }

@@ -154,7 +154,10 @@ let candidacyRules: [Rule] = [
         }
         return nil
     },
-    Rule("candidate.acquire", "Nobody comparable is ahead: take the lock.", inPause: .always) { s in
+    Rule(
+        "candidate.acquire", "Nobody comparable is ahead: take the lock, and ask anew what has to be known to use it.",
+        inPause: .always
+    ) { s in
         guard case .nobody = s.holder, !s.local.mayBeWritable || s.local.isFound || s.isPausedPrimary,
             let epoch = s.store?.epoch
         else { return nil }
@@ -165,7 +168,8 @@ let candidacyRules: [Rule] = [
         return Conclusion(
             "acquiring the leader lock",
             .acquire(
-                epochVersion: epoch.version, sync: s.store?.sync.version, request: s.dueRequest?.version))
+                epochVersion: epoch.version, sync: s.store?.sync.version, request: s.dueRequest?.version),
+            .askPeers)
     },
 ]
 

@@ -8,21 +8,19 @@ private let runningRules: [Rule] = [
         inPause: .always
     ) {
         s in
-        guard s.leadership != nil, s.local.process == .remains else { return nil }
-        return Conclusion("waiting for the last processes of the crashed PostgreSQL", recheckAfter: .milliseconds(100))
+        guard let leadership = s.leadership, s.local.process == .remains else { return nil }
+        let reason = "waiting for the last processes of the crashed PostgreSQL"
+        // Whoever could take over is asked meanwhile.
+        if s.failsOver(leadership), let at = s.crashedAt(leadership), s.failoverPossible(since: at) == nil {
+            return Conclusion(reason, .askPeers, recheckAfter: .milliseconds(100))
+        }
+        return Conclusion(reason, recheckAfter: .milliseconds(100))
     },
     Rule("leader.crashed", "A crashed primary comes back here or, by primary_start_timeout, elsewhere.") { s in
         guard let leadership = s.leadership, s.local.process == .absent, let at = s.crashedAt(leadership),
             let control = s.local.control, !control.wasStandby
         else { return nil }
-        let timeout = s.policy.primaryStartTimeout
-        // A primary that keeps crashing is not brought back for ever, whatever each start says.
-        // Nor one that cannot even be started, such as on a full disk.
-        let spent =
-            s.memory.crashCount(within: max(timeout, .seconds(60)), before: s.view.now) > 3
-            || s.failures(of: "start") > 3
-        let outage = s.view.now - (s.memory.lastLedAt ?? at)
-        if spent || outage > timeout || timeout == .zero {
+        if s.failsOver(leadership) {
             switch s.failoverPossible(since: at) {
             case nil:
                 return Conclusion(
@@ -189,6 +187,17 @@ extension Situation {
         guard local.ending == .neverStarted, memory.ledTerm == leadership.term, local.control?.state == .inProduction
         else { return nil }
         return memory.lastLedAt
+    }
+
+    /// A crashed primary comes back elsewhere, if anybody can take over.
+    fileprivate func failsOver(_ leadership: Leadership) -> Bool {
+        guard !isPaused, let at = crashedAt(leadership) else { return false }
+        let timeout = policy.primaryStartTimeout
+        // A primary that keeps crashing is not brought back for ever, whatever each start says.
+        // Nor one that cannot even be started, such as on a full disk.
+        let spent =
+            memory.crashCount(within: max(timeout, .seconds(60)), before: view.now) > 3 || failures(of: "start") > 3
+        return spent || timeout == .zero || view.now - (memory.lastLedAt ?? at) > timeout
     }
 
     /// A standby that answers, and that nobody has asked to promote.

@@ -65,7 +65,7 @@ struct LockRules {
         memory.absentEpochVersion = 5
         view.peers = PeerRound(
             askedAt: now, asked: ["b"], answers: ["b": PeerRound.Answer(inRecovery: true, position: LSN(200))])
-        return decide(view, memory).effects == [.acquire(epochVersion: 5)]
+        return decide(view, memory).effects == [.acquire(epochVersion: 5), .askPeers]
     }
 
     private static func clearance(_ answer: Answer, kept: Bool) -> Clearance {
