@@ -44,7 +44,7 @@ final class KeeperHost: Sendable {
 
     /// Runs the body while the link is attached to this keeper.
     func attached(_ link: KeeperLink, _ body: (KeeperClient) async throws -> Void) async throws {
-        let running = Task { await link.run() }
+        let running = Task { await link.run(patience: { .seconds(30) }, hopeless: {}) }
         let result: Result<Void, any Error>
         do {
             let client = try await eventually("the link is attached") { try? link.client() }

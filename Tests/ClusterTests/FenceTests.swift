@@ -59,6 +59,30 @@ extension ClusterTests {
             try await scene.end(after, "keeper frozen")
         }
 
+        @Test func aRemovedRuntimeFolderIsMadeAgain() async throws {
+            let scene = try await Scenario.begin()
+            let (cluster, before, writer) = (scene.cluster, scene.before, scene.writer)
+            let said = before.leader.logText
+            let folder = before.leader.place.runtimeFolder
+            for name in try FileManager.default.contentsOfDirectory(atPath: folder) {
+                try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+            }
+            try before.leader.kill(\.keeper, "keeper")
+            let between = try await cluster.whole("with a new keeper")
+            try await writer.progress(on: between.leader)
+            #expect(before.leader.logText(since: said).contains("was removed while its member runs: made again"))
+            // The session is kept there again, for the next agent.
+            let agent = try #require(before.leader.agent)
+            try before.leader.kill(\.agent, "agent")
+            try await eventually("the agent is started again") {
+                before.leader.agent.map { $0 != agent } == true
+            }
+            let after = try await cluster.whole("with a new agent")
+            try await writer.progress(on: after.leader)
+            #expect(after.timeline == between.timeline)
+            try await scene.end(after, "runtime folder removed, keeper killed")
+        }
+
         @Test func aFrozenKeeperIsKilledByTheNextAgent() async throws {
             let scene = try await Scenario.begin()
             let (cluster, before, writer) = (scene.cluster, scene.before, scene.writer)

@@ -39,9 +39,16 @@ final class KeeperLink: Sendable {
     }
 
     /// Attaches to the keeper of this data directory, starting one if none lives, and stays attached until cancelled.
-    /// - Parameter attached: called each time that a keeper has confirmed: no other agent that it knew of lives.
-    func run(attached: @escaping @Sendable () async -> Void = {}) async {
+    /// - Parameters:
+    ///   - patience: how long a member without a keeper may hold up the others.
+    ///   - attached: called each time that a keeper has confirmed: no other agent that it knew of lives.
+    ///   - hopeless: called when none could be attached to for that long.
+    func run(
+        patience: @Sendable () -> Duration, attached: @escaping @Sendable () async -> Void = {},
+        hopeless: @Sendable () -> Void
+    ) async {
         var complaint = ""
+        var failingSince: Instant?
         while !Task.isCancelled {
             do {
                 let client = try await KeeperClient.attach(
@@ -52,6 +59,7 @@ final class KeeperLink: Sendable {
                     state.isSilent = false
                 }
                 complaint = ""
+                failingSince = nil
                 wakeup.signal(urgent: true)
                 await attached()
                 await withTaskGroup { group in
@@ -68,6 +76,12 @@ final class KeeperLink: Sendable {
                 let text = "\(error)"
                 logger.log(level: text == complaint ? .debug : .error, "cannot attach to the keeper: \(text)")
                 complaint = text
+                let since = failingSince ?? Instant.now
+                failingSince = since
+                if Instant.now - since > patience() {
+                    logger.critical("no keeper for \(patience()): ending, so that another member can lead")
+                    hopeless()
+                }
             }
             wakeup.signal(urgent: true)
             try? await Task.sleep(for: .milliseconds(200), clock: .continuous)

@@ -24,10 +24,13 @@ public struct AgentService: Service {
     public func run() async throws {
         let (unattached, attached) = AsyncStream.makeStream(of: Void.self)
         let keeping = Task {
-            await keeper.run {
-                attached.finish()
-                await sessions.keep()
-            }
+            await keeper.run(
+                patience: { guardian.lease?.terms.timeout ?? .seconds(30) },
+                attached: {
+                    attached.finish()
+                    await sessions.keep()
+                },
+                hopeless: { exit(75) })
         }
         guardian.start()
         let connecting = Task { await connect(after: unattached) }

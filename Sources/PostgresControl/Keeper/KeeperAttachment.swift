@@ -62,6 +62,9 @@ struct KeeperAttachment {
             guard ContinuousClock.now < end else {
                 throw KeeperError(.timedOut, outcome: .didNotHappen, "no keeper listens at \(runtime.keeperSocket)")
             }
+            if try runtime.restore() {
+                logger.error("\(runtime.path) was removed while its member runs: made again, without its locks")
+            }
             try await startKeeper()
             if let descriptor = try connect() { return descriptor }
             try await pause()

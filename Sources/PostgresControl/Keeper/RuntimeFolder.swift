@@ -43,6 +43,15 @@ public struct RuntimeFolder: Hashable, Sendable {
         return folder
     }
 
+    /// Makes the folder again if somebody removed it: without it no keeper can be started.
+    /// - Returns: whether it was gone.
+    func restore() throws(KeeperError) -> Bool {
+        guard access(path.string, F_OK) != 0, errno == ENOENT else { return false }
+        try Self.make(path.removingLastComponent())
+        try Self.makePrivate(path)
+        return true
+    }
+
     /// Whether a supervisor of this data directory runs: it holds a lock in one of the folders that ``prepare`` would
     /// choose. Creates nothing.
     public static func isSupervised(
