@@ -11,11 +11,11 @@ let package = Package(
         .package(url: "https://github.com/google/swift-benchmark", from: "0.1.2"),
     ],
     targets: [
-        .target(name: "CAllocations"),
+        .target(name: "CThread"),
         .executableTarget(
             name: "core-benchmarks",
             dependencies: [
-                "CAllocations",
+                "CThread",
                 .product(name: "MatriarchCore", package: "matriarch"),
                 .product(name: "Benchmark", package: "swift-benchmark"),
             ]),

@@ -1,5 +1,5 @@
 import Benchmark
-import CAllocations
+import CThread
 
 /// What is measured, in the order of the table.
 struct Measurements {
@@ -9,6 +9,7 @@ struct Measurements {
     func add(_ name: String, settings: [any BenchmarkSetting] = [], _ body: @escaping (Int) -> some Any) {
         suite.benchmark(name, settings: settings) { state in
             var blocks: UInt = 0
+            let begun = nanoseconds_of_thread()
             for index in 0..<state.iterations {
                 state.start()
                 let before = allocations_of_thread()
@@ -18,6 +19,7 @@ struct Measurements {
                 try state.end()
                 blocks += after - before
             }
+            state.increment(counter: Self.spent, by: Double(nanoseconds_of_thread() - begun))
             state.increment(counter: Self.allocations, by: Double(blocks))
         }
     }
@@ -32,16 +34,18 @@ struct Measurements {
     }
 
     private static let allocations = "allocations"
+    private static let spent = "CPU time"
 
     private static var columns: [BenchmarkColumn] {
         [
             // The nearest ranks: values that were measured.
             BenchmarkColumn(name: "median ns", value: { rank(50, $0) }, formatter: whole),
             BenchmarkColumn(name: "p99 ns", value: { rank(99, $0) }, formatter: whole),
-            // Of all the time that it took: a rate of the median would leave out what is rare and long.
+            // Of the CPU time of all of them: one core that does nothing else.
             BenchmarkColumn(
-                name: "a second", value: { 1e9 * Double($0.measurements.count) / $0.measurements.reduce(0, +) },
-                formatter: whole),
+                name: "a CPU second",
+                value: { 1e9 * Double($0.measurements.count) / $0.counters[spent, default: .infinity] },
+                formatter: { value, _ in String(value < 100 ? (value * 10).rounded() / 10 : value.rounded()) }),
             BenchmarkColumn(
                 name: allocations, value: { $0.counters[allocations, default: 0] / Double($0.measurements.count) },
                 formatter: whole),

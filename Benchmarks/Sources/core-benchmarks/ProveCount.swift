@@ -1,4 +1,4 @@
-import CAllocations
+import CThread
 
 /// Tries the count of allocations on what is known: one that misses what the runtime asks for would be good news about
 /// everything.
