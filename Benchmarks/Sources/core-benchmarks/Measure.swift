@@ -28,7 +28,7 @@ struct Measurements {
     func run() {
         for column in Self.columns { BenchmarkColumn.register(column) }
         let defaults: [any BenchmarkSetting] = [
-            Columns(["name", "iterations"] + Self.columns.map(\.name)), WarmupIterations(1000), MinTime(seconds: 1),
+            Columns(["name", "iterations"] + Self.columns.map(\.name)), WarmupIterations(1000), Iterations(50_000),
         ]
         Benchmark.main([suite], customDefaults: defaults)
     }
@@ -45,7 +45,9 @@ struct Measurements {
             BenchmarkColumn(
                 name: "a CPU second",
                 value: { 1e9 * Double($0.measurements.count) / $0.counters[spent, default: .infinity] },
-                formatter: { value, _ in String(value < 100 ? (value * 10).rounded() / 10 : value.rounded()) }),
+                formatter: { value, settings in
+                    value < 100 ? String((value * 10).rounded() / 10) : whole(value, settings)
+                }),
             BenchmarkColumn(
                 name: allocations, value: { $0.counters[allocations, default: 0] / Double($0.measurements.count) },
                 formatter: whole),
