@@ -3,14 +3,15 @@
 # make bench   measures failovers beside PostgreSQL alone (ROUNDS=10 ONLY=switchover,... PATRONI=1)
 # make bench-rest  measures the REST API beside Patroni's
 # make bench-zones measures a mesh of three zones and its failovers
+# make bench-core  measures decisions by themselves and the simulation (ARGS='--filter decideMesh')
 # make deb     packs a Debian package                 make deb-test  tries it with systemd, in a container (as root)
 # make compose runs docker/compose*.yml and breaks them
 # make format  formats the sources in place            make clean   removes what was built
 SHELL := /bin/bash
 CONFIGURATION := --configuration .swift-format
-SOURCES := Package.swift Sources Tests
+SOURCES := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: demo test docs build deb deb-test deps reap bench bench-rest bench-zones compose format lint sanitize clean
+.PHONY: demo test docs build deb deb-test deps reap bench bench-rest bench-zones bench-core compose format lint sanitize clean
 
 demo: deps reap $(if $(AGENT_COMMAND),,build)
 	@scripts/demo
@@ -50,6 +51,9 @@ bench-rest: deps reap build
 bench-zones: deps reap build
 	@scripts/test --filter '^Benchmarks\.ZoneBenchmark/'
 
+bench-core: deps
+	@scripts/bench-core $(ARGS)
+
 compose: deps build
 	@scripts/compose-test $(ARGS)
 
@@ -65,4 +69,4 @@ sanitize: deps reap
 	@scripts/sanitize
 
 clean:
-	@rm -rf .build .build-tsan
+	@rm -rf .build .build-tsan Benchmarks/.build

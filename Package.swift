@@ -21,7 +21,9 @@ var dependencies: [Package.Dependency] = [
 ]
 
 var products: [Product] = [
-    .executable(name: "matriarch-keeper", targets: ["matriarch-keeper"])
+    .executable(name: "matriarch-keeper", targets: ["matriarch-keeper"]),
+    // For the package in Benchmarks.
+    .library(name: "MatriarchCore", targets: ["HACore", "Simulation", "AdminModel"]),
 ]
 
 var targets: [Target] = [
