@@ -82,7 +82,7 @@ final class PgbenchLoad: Sendable {
             try await eventually("pgbench commits", within: .seconds(20), pace: .milliseconds(50)) {
                 try check()
                 let rows = try await connection.query(
-                    "SELECT count(*) AS count FROM pgbench_history", deadline: .seconds(5))
+                    "SELECT count(*) AS count FROM public.pgbench_history", deadline: .seconds(5))
                 return try rows.first().int64("count") ?? 0 >= 2 * Int64(Self.rate)
             }
         }
