@@ -57,9 +57,10 @@ struct AgentPhases {
     ) throws -> [(phase: Phase, time: Duration)] {
         let lines = zip(nodes, before).flatMap { $0.logText(since: $1).split(separator: "\n") }
         let seen = try fault.lines.map { phase, words in
-            let times = lines.filter { line in words.allSatisfy { line.contains($0) } }.compactMap(Self.timeOfDay)
-            guard let first = times.map({ start.until(timeOfDay: $0) }).min() else {
-                throw SupportError("no log line with '\(words.joined(separator: "' and '"))'")
+            let said = lines.filter { line in words.allSatisfy { line.contains($0) } }
+            guard let first = said.compactMap(Self.timeOfDay).map({ start.until(timeOfDay: $0) }).min() else {
+                let found = said.first.map { "without a time: '\($0)'" } ?? "among \(lines.count)"
+                throw SupportError("no log line with '\(words.joined(separator: "' and '"))' \(found)")
             }
             return (phase: phase, time: first)
         }

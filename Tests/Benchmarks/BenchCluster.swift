@@ -16,6 +16,8 @@ final class BenchCluster: Sendable {
     let ensemble: ZooKeeperEnsemble
     /// What runs instead of the program under test.
     private let foreign: AgentCommand?
+    /// By member, when the benchmark killed its primary.
+    private let crashes = Locked<[String: [ContinuousClock.Instant]]>([:])
 
     /// ZooKeeper grants sessions of 20 ticks at most: so T is 6 s for both products, though Patroni takes no `ttl`
     /// below 20.
@@ -74,6 +76,12 @@ final class BenchCluster: Sendable {
             for replica in roles.replicas where await replica.rest("/synchronous") == 200 { return true }
             return false
         }
+    }
+
+    func noteCrash(of node: ClusterNode) { crashes.withLock { $0[node.name, default: []].append(.now) } }
+
+    func crashes(of node: ClusterNode, since start: ContinuousClock.Instant) -> Int {
+        crashes.withLock { $0[node.name]?.count { $0 > start } ?? 0 }
     }
 
     // MARK: Requests

@@ -42,6 +42,7 @@ private final class BenchRun {
                         say(one, subject, number, outcome)
                         table.add(one.name, subject, outcome)
                     } catch {
+                        Self.note("    \(one.name) \(number), \(subject), failed: \(error)\n")
                         table.fail(one.name, subject, "round \(number): \(error)")
                         await discard(subject, after: error)
                     }
@@ -97,13 +98,15 @@ private final class BenchRun {
     private func discard(_ subject: Subject, after error: any Error) async {
         guard let cluster = clusters.removeValue(forKey: subject)?.cluster else { return }
         configured.remove(subject)
-        FileHandle.standardError.write(Data("\(subject): \(error)\n\(cluster.report())".utf8))
+        Self.note("\(subject): \(error)\n\(cluster.report())")
         await cluster.discard()
     }
 
     /// Progress, since a run takes long.
     private func say(_ one: BenchCase, _ subject: Subject, _ number: Int, _ outcome: Outcome) {
         let times = outcome.times.map { "\($0.what) \(BenchTable.words($0.time))" }.joined(separator: ", ")
-        FileHandle.standardError.write(Data("    \(one.name) \(number), \(subject): \(times)\n".utf8))
+        Self.note("    \(one.name) \(number), \(subject): \(times)\n")
     }
+
+    private static func note(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }

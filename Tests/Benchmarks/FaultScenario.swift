@@ -16,7 +16,8 @@ struct FaultScenario: Sendable {
             name: "crash-failover", floor: Floor.promotion, settings: [("primary_start_timeout", "0")],
             modes: Set(BenchMode.allCases), round: { try await $0.crash($1, thenLeads: .another) }),
         FaultScenario(
-            name: "crash-restart", floor: Floor.restart, modes: Set(BenchMode.allCases),
+            name: "crash-restart", floor: Floor.restart, settings: [("primary_start_timeout", "60")],
+            modes: Set(BenchMode.allCases),
             round: { try await $0.crash($1, thenLeads: .theSame) }),
         FaultScenario(
             name: "node", floor: Floor.latePromotion, modes: Set(BenchMode.allCases),

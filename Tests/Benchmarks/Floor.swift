@@ -5,7 +5,7 @@ import Support
 /// What PostgreSQL alone needs: the same faults, the same writer and load, and the next step at once without asking
 /// anybody.
 enum Floor {
-    private static let deadline = Duration.seconds(30)
+    private static let deadline = Duration.seconds(10)
 
     /// kill -9 of the postmaster and a bare promotion.
     static func promotion(_ mode: BenchMode) async throws -> Outcome {
@@ -98,10 +98,16 @@ enum Floor {
         _ mode: BenchMode, _ what: String = Measure.pause,
         _ body: (PlainServers, RowWriter) async throws -> Duration
     ) async throws -> Outcome {
-        let servers = try await PlainServers.start(mode)
-        let result = await Result { try await measured(servers, mode, body) }
-        await servers.discard()
-        return Outcome(times: [(what, try result.get())])
+        for _ in 1...3 {
+            let servers = try await PlainServers.start(mode)
+            let result = await Result { try await measured(servers, mode, body) }
+            await servers.discard()
+            do { return Outcome(times: [(what, try result.get())]) } catch is PlainServers.OtherIsAhead {
+                // No bare promotion and re-follow: once more.
+                continue
+            }
+        }
+        throw SupportError("the other standby was ahead of the promoted one three times")
     }
 
     private static func measured(

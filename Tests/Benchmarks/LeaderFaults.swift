@@ -12,18 +12,24 @@ extension BenchCluster {
 
     /// kill -9 of the primary's postmaster.
     func crash(_ mode: BenchMode, thenLeads heir: Heir) async throws -> Outcome {
-        let outcome = try await round(mode) { round in
+        if heir == .theSame, !isForeign { try await rested(try await whole().leader) }
+        return try await round(mode) { round in
             let phases = AgentPhases(cluster.nodes)
             let felt = try await feel(round, thenLeads: heir) {
                 try round.roles.leader.kill(\.postmaster, "postmaster")
             }
+            noteCrash(of: round.roles.leader)
             return Outcome(
                 times: [(Measure.pause, felt.pause.time)],
                 phases: heir == .theSame ? [] : try await divided(phases, .crash, since: felt.fault, felt.pause))
         }
-        // The fourth crash within a minute fails over, by rule.
-        if heir == .theSame, !isForeign { try await Task.sleep(for: .seconds(20)) }
-        return outcome
+    }
+
+    /// The fourth crash of a member within a minute, or within `primary_start_timeout`, fails over by rule.
+    private func rested(_ leader: ClusterNode) async throws {
+        try await eventually("\(leader.name) may crash again", within: .seconds(70), pace: .milliseconds(100)) {
+            crashes(of: leader, since: .now - .seconds(61)) < 3
+        }
     }
 
     /// SIGKILL of all processes of the leader's node, and of a ZooKeeper server that stands for its own.

@@ -110,8 +110,15 @@ final class PlainServers: Sendable {
         guard let other, let process = startups.other else { return try await body() }
         try Self.point(other, "other", at: standby)
         other.signal(SIGHUP)
-        return try await Self.kicking(process, body)
+        do { return try await Self.kicking(process, body) } catch {
+            let log = try? String(contentsOfFile: other.log, encoding: .utf8)
+            if log?.contains("before current recovery point") == true { throw OtherIsAhead() }
+            throw error
+        }
     }
+
+    /// The other standby had received more than the promoted one: it cannot follow without a rewind.
+    struct OtherIsAhead: Error {}
 
     /// SIGKILL of the primary, and its start in place; a standby is kicked until `body` has ended, since commits may wait
     /// for it.

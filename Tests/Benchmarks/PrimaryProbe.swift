@@ -32,25 +32,9 @@ final class PrimaryProbe: Sendable {
         try? await eventually("the probes end", within: .seconds(5)) { threads.withLock { $0 == 0 } }
     }
 
-    /// How long, in one stretch, a node said 200 while it took no writes.
-    struct WithoutWrites {
-        /// The old primary: from its last acknowledgement until its last 200.
-        let old: Duration
-        /// The new one: from its first 200 until its first acknowledgement.
-        let new: Duration
-        let firstOfNew: ContinuousClock.Instant
-    }
-
     /// - Throws: `SupportError` when the new primary never said 200.
     func withoutWrites(old: String, _ pause: RowWriter.Pause) throws -> WithoutWrites {
-        let answers = answers.withLock { $0 }
-        guard let first = answers[pause.node]?.first(where: { $0 > pause.last }) else {
-            throw SupportError("\(pause.node) takes writes and never said 200 to /primary")
-        }
-        let last = answers[old]?.last ?? pause.last
-        return WithoutWrites(
-            old: max(.zero, pause.last.duration(to: last)), new: max(.zero, first.duration(to: pause.first)),
-            firstOfNew: first)
+        try WithoutWrites(answers.withLock { $0 }, old: old, pause)
     }
 
     private func ask(_ name: String, _ port: UInt16) {
@@ -64,6 +48,24 @@ final class PrimaryProbe: Sendable {
         }
         connection.end()
         threads.withLock { $0 -= 1 }
+    }
+}
+
+/// How long, in one stretch, a node said 200 while it took no writes.
+struct WithoutWrites {
+    /// The old primary: from its last acknowledgement until its last 200.
+    let old: Duration
+    /// The new one: from its first 200 until its first acknowledgement.
+    let new: Duration
+
+    /// - Parameter answers: by node, when each 200 was read.
+    /// - Throws: `SupportError` when the new primary never said 200.
+    init(_ answers: [String: [ContinuousClock.Instant]], old: String, _ pause: RowWriter.Pause) throws {
+        guard let first = answers[pause.node]?.first else {
+            throw SupportError("\(pause.node) takes writes and never said 200 to /primary")
+        }
+        self.old = max(.zero, pause.last.duration(to: answers[old]?.last ?? pause.last))
+        new = max(.zero, first.duration(to: pause.first))
     }
 }
 

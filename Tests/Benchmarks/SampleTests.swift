@@ -52,6 +52,17 @@ struct SampleTests {
         #expect(Moment(instant: .now, timeOfDay: 5).until(timeOfDay: 86_399_995) == .milliseconds(-10))
     }
 
+    @Test func whoSays200WithoutWritesIsFound() throws {
+        let start = ContinuousClock.now
+        func at(_ milliseconds: Int...) -> [ContinuousClock.Instant] { milliseconds.map { start + .milliseconds($0) } }
+        let pause = RowWriter.Pause(last: at(100)[0], first: at(300)[0], node: "b")
+        let late = try WithoutWrites(["a": at(90, 105, 180), "b": at(260, 310)], old: "a", pause)
+        #expect(late.old == .milliseconds(80) && late.new == .milliseconds(40))
+        let never = try WithoutWrites(["a": at(90), "b": at(310)], old: "a", pause)
+        #expect(never.old == .zero && never.new == .zero)
+        #expect(throws: SupportError.self) { try WithoutWrites(["a": at(90)], old: "a", pause) }
+    }
+
     @Test func aRowOfTheTableHasItsRatios() {
         var table = BenchTable(order: ["one"])
         table.add("one", .floor, Outcome(times: [("pause", .milliseconds(10))]))
