@@ -47,7 +47,7 @@ struct BenchTable {
 
     // MARK: Text
 
-    /// The table in Markdown, then that of the phases, what was counted, and each failed round.
+    /// The table in Markdown, then that of the phases, counts above zero, and each failed round.
     var text: String {
         let head =
             "| scenario | who | N | median | p99 | max | of the floor | of Patroni |\n|---|---|---|---|---|---|---|---|"
@@ -91,12 +91,9 @@ struct BenchTable {
     }
 
     private func counts(_ scenario: String, _ subject: Subject, _ cell: Cell) -> [String] {
-        cell.counts.isEmpty
-            ? []
-            : [
-                "\(scenario), \(subject): "
-                    + cell.counts.sorted { $0.key < $1.key }.map { "\($1) \($0)" }.joined(separator: ", ")
-            ]
+        let found = cell.counts.filter { $0.value > 0 }.sorted { $0.key < $1.key }
+        let words = found.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+        return found.isEmpty ? [] : ["\(scenario), \(subject): \(words)"]
     }
 
     private func failures(_ scenario: String, _ subject: Subject, _ cell: Cell) -> [String] {

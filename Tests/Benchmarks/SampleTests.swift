@@ -69,14 +69,14 @@ struct SampleTests {
         table.add(
             "one", .matriarch,
             Outcome(
-                times: [("pause", .milliseconds(25))], counts: ["refused writes": 2],
+                times: [("pause", .milliseconds(25))], counts: ["refused writes": 2, "restarts": 0],
                 phases: [(.elected, .milliseconds(7))]))
         table.add("one", .patroni, Outcome(times: [("pause", .milliseconds(50))]))
         table.fail("one", .matriarch, "round 2: it hung")
         let text = table.text
         #expect(text.contains("| one: pause | matriarch | 1 | 25.0 ms | 25.0 ms | 25.0 ms | 2.50 | 0.50 |"))
         #expect(text.contains("| one |  |  | 7.0 ms (7.0 ms) |  |  |  |"))
-        #expect(text.contains("one, matriarch: 2 refused writes"))
+        #expect(text.contains("one, matriarch: 2 refused writes\n"))
         #expect(text.contains("one, matriarch, failed: round 2: it hung"))
         #expect(table.failures(of: [.floor, .matriarch]).count == 1)
     }
