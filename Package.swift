@@ -141,7 +141,7 @@ if !coreOnly {
                 "ZooKeeper", "matriarch", "matriarchctl",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .testTarget(name: "Benchmarks", dependencies: ["LibPQ", "Support"]),
+        .testTarget(name: "Benchmarks", dependencies: ["LibPQ", "ZooKeeper", "Support", log]),
         .testTarget(name: "ClusterTests", dependencies: ["AdminModel", "LibPQ", "ZooKeeper", "Support", log]),
     ]
 }

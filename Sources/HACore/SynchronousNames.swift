@@ -94,6 +94,16 @@ public enum SynchronousNames: Hashable, Sendable {
         }
     }
 
+    /// Whether whoever `sync` promises every row is waited for, and in strict mode at least somebody.
+    func keeps(_ standbys: Set<MemberID>, strict: Bool) -> Bool {
+        switch self {
+        case .unmanaged: false
+        case .none: !strict && standbys.isEmpty
+        case .blocked: strict && standbys.isEmpty
+        case .all(let members): standbys.allSatisfy { name in members.contains { $0.isSame(as: name) } }
+        }
+    }
+
     public var members: Set<MemberID> {
         if case .all(let members) = self { return members }
         return []

@@ -2,12 +2,22 @@ import Foundation
 import LibPQ
 import Support
 
+/// One round while it runs.
+struct BenchRound {
+    /// As they were before the fault.
+    let roles: TestCluster.Roles
+    let writer: RowWriter
+    let load: PgbenchLoad?
+}
+
 /// Three members of one product at an ensemble of three ZooKeeper servers.
 final class BenchCluster: Sendable {
     let cluster: TestCluster
     let ensemble: ZooKeeperEnsemble
     /// What runs instead of the program under test.
     private let foreign: AgentCommand?
+    /// By member, when the benchmark killed its primary.
+    private let crashes = Locked<[String: [ContinuousClock.Instant]]>([:])
 
     /// ZooKeeper grants sessions of 20 ticks at most: so T is 6 s for both products, though Patroni takes no `ttl`
     /// below 20.
@@ -39,13 +49,16 @@ final class BenchCluster: Sendable {
         return try await cluster.whole(within: deadline)
     }
 
-    /// One round: from a whole cluster under the writer to a whole cluster.
-    func round(_ body: (TestCluster.Roles, RowWriter) async throws -> Outcome) async throws -> Outcome {
+    /// One round: from a whole cluster under the writer, and under the load of the mode, to a whole cluster.
+    func round(_ mode: BenchMode, _ body: (BenchRound) async throws -> Outcome) async throws -> Outcome {
         let before = try await whole()
+        if mode == .strict { try await confirmed(before) }
         let writer = try await RowWriter(targets, primary: before.leader.conninfo)
         let result = await Result {
             try await writer.start()
-            let outcome = try await body(before, writer)
+            let outcome = try await PgbenchLoad.running(
+                mode, at: before.leader.conninfo, password: cluster.settings.passwords.superuser
+            ) { try await body(BenchRound(roles: before, writer: writer, load: $0)) }
             _ = try await whole()
             return outcome
         }
@@ -55,6 +68,20 @@ final class BenchCluster: Sendable {
         outcome.counts["rows of a second primary", default: 0] += violations.count
         if let first = violations.first, !isForeign { throw SupportError("two primaries: \(first)") }
         return outcome
+    }
+
+    /// Waits until a replica is named as the synchronous one: nobody else may lead.
+    private func confirmed(_ roles: TestCluster.Roles) async throws {
+        try await eventually("a replica is synchronous", within: deadline, pace: .milliseconds(100)) {
+            for replica in roles.replicas where await replica.rest("/synchronous") == 200 { return true }
+            return false
+        }
+    }
+
+    func noteCrash(of node: ClusterNode) { crashes.withLock { $0[node.name, default: []].append(.now) } }
+
+    func crashes(of node: ClusterNode, since start: ContinuousClock.Instant) -> Int {
+        crashes.withLock { $0[node.name]?.count { $0 > start } ?? 0 }
     }
 
     // MARK: Requests
@@ -67,14 +94,15 @@ final class BenchCluster: Sendable {
         guard answer.status == 200 else { throw SupportError("\(method) \(path): \(answer.status) \(answer.body)") }
     }
 
-    /// Sets a key of the shared configuration, and waits until every member has read it.
-    func configure(_ key: String, _ value: String) async throws {
+    /// Sets keys of the shared configuration, and waits until every member has read them.
+    func configure(_ settings: [(key: String, value: String)]) async throws {
         let leader = try await whole().leader
-        try await ask(leader, "PATCH", "/config", "{\"\(key)\":\(value)}")
+        let pairs = settings.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",")
+        try await ask(leader, "PATCH", "/config", "{\(pairs)}")
         // `dcs_last_seen` counts whole seconds: a greater one than the present second began after now.
         let now = Int(Date().timeIntervalSince1970)
         for node in cluster.nodes {
-            try await eventually("\(node.name) sees \(key)", within: deadline, pace: .milliseconds(100)) {
+            try await eventually("\(node.name) sees \(pairs)", within: deadline, pace: .milliseconds(100)) {
                 guard let answer = try? await HTTPProbe.send("GET", "/patroni", port: node.restPort),
                     let object = try JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? [String: Any]
                 else { return false }

@@ -12,6 +12,7 @@ struct BenchTable {
         var order: [String] = []
         var samples: [String: Sample] = [:]
         var counts: [String: Int] = [:]
+        var phases: [Phase: Sample] = [:]
         var failures: [String] = []
     }
 
@@ -27,6 +28,7 @@ struct BenchTable {
                 if cell.samples[what] == nil { cell.order.append(what) }
                 cell.samples[what, default: Sample()].add(time)
             }
+            for (phase, time) in outcome.phases { cell.phases[phase, default: Sample()].add(time) }
             cell.counts.merge(outcome.counts, uniquingKeysWith: +)
         }
     }
@@ -45,11 +47,26 @@ struct BenchTable {
 
     // MARK: Text
 
-    /// The table in Markdown, then what was counted, then each failed round.
+    /// The table in Markdown, then that of the phases, counts above zero, and each failed round.
     var text: String {
         let head =
             "| scenario | who | N | median | p99 | max | of the floor | of Patroni |\n|---|---|---|---|---|---|---|---|"
-        return ([head] + lines(rows) + lines(counts) + lines(failures)).joined(separator: "\n")
+        let lists = [[head] + lines(rows), phaseLines, lines(counts) + lines(failures)]
+        return lists.filter { !$0.isEmpty }.map { $0.joined(separator: "\n") }.joined(separator: "\n\n")
+    }
+
+    private var phaseLines: [String] {
+        let rows = lines { scenario, _, cell in
+            guard !cell.phases.isEmpty else { return [] }
+            let columns = Phase.allCases.map { phase in
+                let sample = cell.phases[phase] ?? Sample()
+                return sample.median.map { "\(Self.words($0)) (\(Self.words(sample.maximum)))" } ?? ""
+            }
+            return ["| \(([scenario] + columns).joined(separator: " | ")) |"]
+        }
+        let names = ["phases: median (max)"] + Phase.allCases.map(\.rawValue)
+        let head = ["| \(names.joined(separator: " | ")) |", "|\(String(repeating: "---|", count: names.count))"]
+        return rows.isEmpty ? [] : head + rows
     }
 
     private func lines(_ make: (String, Subject, Cell) -> [String]) -> [String] {
@@ -74,12 +91,9 @@ struct BenchTable {
     }
 
     private func counts(_ scenario: String, _ subject: Subject, _ cell: Cell) -> [String] {
-        cell.counts.isEmpty
-            ? []
-            : [
-                "\(scenario), \(subject): "
-                    + cell.counts.sorted { $0.key < $1.key }.map { "\($1) \($0)" }.joined(separator: ", ")
-            ]
+        let found = cell.counts.filter { $0.value > 0 }.sorted { $0.key < $1.key }
+        let words = found.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+        return found.isEmpty ? [] : ["\(scenario), \(subject): \(words)"]
     }
 
     private func failures(_ scenario: String, _ subject: Subject, _ cell: Cell) -> [String] {

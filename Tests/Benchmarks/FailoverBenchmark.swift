@@ -11,63 +11,66 @@ struct FailoverBenchmark {
     @Test func scenarios() async throws {
         let options = try BenchOptions(
             ProcessInfo.processInfo.environment, known: FaultScenario.all.map(\.name))
-        let run = BenchRun(options, try await ZooKeeperEnsemble.start(tick: BenchCluster.tick))
+        let cases = try BenchCase.chosen(options, of: FaultScenario.all)
+        let run = BenchRun(options, cases, try await ZooKeeperEnsemble.start(tick: BenchCluster.tick))
         let table = await run.table()
         print("\n\(table.text)\n")
         for failure in table.failures(of: [.floor, .matriarch]) { Issue.record("\(failure)") }
     }
 }
 
-/// One run: each scenario, each round, one subject after the other, so that what else the machine does meets all.
+/// One run: each scenario in each mode, each round, one subject after the other, so that what else the machine does meets all.
 private final class BenchRun {
     private let options: BenchOptions
+    private let cases: [BenchCase]
     private let ensemble: ZooKeeperEnsemble
     private var clusters: [Subject: BenchCluster] = [:]
 
-    init(_ options: BenchOptions, _ ensemble: ZooKeeperEnsemble) {
+    init(_ options: BenchOptions, _ cases: [BenchCase], _ ensemble: ZooKeeperEnsemble) {
         self.options = options
+        self.cases = cases
         self.ensemble = ensemble
     }
 
     func table() async -> BenchTable {
-        let scenarios = FaultScenario.all.filter { options.scenarios.contains($0.name) }
-        var table = BenchTable(order: scenarios.map(\.name))
-        for scenario in scenarios {
+        var table = BenchTable(order: cases.map(\.name))
+        for one in cases {
             for number in 1...options.rounds {
-                for subject in Subject.allCases where takesPart(subject, scenario) {
+                for subject in Subject.allCases where takesPart(subject, one) {
                     do {
-                        let outcome = try await outcome(of: scenario, subject)
-                        say(scenario, subject, number, outcome)
-                        table.add(scenario.name, subject, outcome)
+                        let outcome = try await outcome(of: one, subject)
+                        say(one, subject, number, outcome)
+                        table.add(one.name, subject, outcome)
                     } catch {
-                        table.fail(scenario.name, subject, "round \(number): \(error)")
+                        Self.note("    \(one.name) \(number), \(subject), failed: \(error)\n")
+                        table.fail(one.name, subject, "round \(number): \(error)")
                         await discard(subject, after: error)
                     }
                 }
             }
-            await undo(scenario)
+            await undo(one)
         }
         for subject in clusters.keys { await clusters[subject]?.cluster.discard() }
         try? await ensemble.stop()
         return table
     }
 
-    private func takesPart(_ subject: Subject, _ scenario: FaultScenario) -> Bool {
+    private func takesPart(_ subject: Subject, _ one: BenchCase) -> Bool {
         switch subject {
-        case .floor: scenario.floor != nil
+        case .floor: one.scenario.floor != nil
         case .matriarch: true
         case .patroni: options.withPatroni
         }
     }
 
-    private func outcome(of scenario: FaultScenario, _ subject: Subject) async throws -> Outcome {
-        if subject == .floor, let floor = scenario.floor { return try await floor() }
-        let cluster = try await cluster(of: subject, scenario)
-        return try await scenario.round(cluster)
+    private func outcome(of one: BenchCase, _ subject: Subject) async throws -> Outcome {
+        if subject == .floor, let floor = one.scenario.floor { return try await floor(one.mode) }
+        let cluster = try await cluster(of: subject, one)
+        return try await one.scenario.round(cluster, one.mode)
     }
 
-    /// The subject's cluster: a new one, with the scenario's setting, when it has none.
-    private func cluster(of subject: Subject, _ scenario: FaultScenario) async throws -> BenchCluster {
+    /// The subject's cluster, with the settings of the scenario and the mode: a new one when it has none.
+    private func cluster(of subject: Subject, _ one: BenchCase) async throws -> BenchCluster {
         let cluster: BenchCluster
         if let found = clusters[subject] {
             cluster = found
@@ -75,18 +78,18 @@ private final class BenchRun {
             cluster = try await BenchCluster(subject, ensemble)
             clusters[subject] = cluster
         }
-        if let (key, value) = scenario.setting, !configured.contains(subject) {
-            try await cluster.configure(key, value)
+        if !one.settings.isEmpty, !configured.contains(subject) {
+            try await cluster.configure(one.settings)
             configured.insert(subject)
         }
         return cluster
     }
     private var configured: Set<Subject> = []
 
-    private func undo(_ scenario: FaultScenario) async {
-        guard let key = scenario.setting?.key else { return }
+    private func undo(_ one: BenchCase) async {
+        let removed = one.settings.map { (key: $0.key, value: "null") }
         for subject in configured {
-            do { try await clusters[subject]?.configure(key, "null") } catch { await discard(subject, after: error) }
+            do { try await clusters[subject]?.configure(removed) } catch { await discard(subject, after: error) }
         }
         configured = []
     }
@@ -95,13 +98,15 @@ private final class BenchRun {
     private func discard(_ subject: Subject, after error: any Error) async {
         guard let cluster = clusters.removeValue(forKey: subject)?.cluster else { return }
         configured.remove(subject)
-        FileHandle.standardError.write(Data("\(subject): \(error)\n\(cluster.report())".utf8))
+        Self.note("\(subject): \(error)\n\(cluster.report())")
         await cluster.discard()
     }
 
     /// Progress, since a run takes long.
-    private func say(_ scenario: FaultScenario, _ subject: Subject, _ number: Int, _ outcome: Outcome) {
+    private func say(_ one: BenchCase, _ subject: Subject, _ number: Int, _ outcome: Outcome) {
         let times = outcome.times.map { "\($0.what) \(BenchTable.words($0.time))" }.joined(separator: ", ")
-        FileHandle.standardError.write(Data("    \(scenario.name) \(number), \(subject): \(times)\n".utf8))
+        Self.note("    \(one.name) \(number), \(subject): \(times)\n")
     }
+
+    private static func note(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }

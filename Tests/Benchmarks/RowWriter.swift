@@ -59,12 +59,17 @@ final class RowWriter: Sendable {
 
     var soFar: Record { record.withLock { $0 } }
 
+    /// From the last acknowledgement by the connection that was used at a fault to the first by another one.
+    struct Pause: Sendable {
+        let last: ContinuousClock.Instant
+        let first: ContinuousClock.Instant
+        /// The server of the first.
+        let node: String
+        var time: Duration { last.duration(to: first) }
+    }
+
     /// Waits for the end of a pause.
-    /// - Returns: from the last acknowledgement by the connection that was used at `fault` to the first by another one,
-    ///   and the server of that one.
-    func pause(
-        since fault: ContinuousClock.Instant, within deadline: Duration
-    ) async throws -> (time: Duration, node: String) {
+    func pause(since fault: ContinuousClock.Instant, within deadline: Duration) async throws -> Pause {
         guard let old = soFar.rows.last(where: { $0.write.acknowledged <= fault })?.connection else {
             throw SupportError("nothing was written before the fault")
         }
@@ -74,7 +79,7 @@ final class RowWriter: Sendable {
         guard let last = soFar.rows.last(where: { $0.connection == old }) else {
             throw SupportError("the rows before the fault are gone")
         }
-        return (last.write.acknowledged.duration(to: first.write.acknowledged), first.write.node)
+        return Pause(last: last.write.acknowledged, first: first.write.acknowledged, node: first.write.node)
     }
 
     /// The longest time between two acknowledgements of which the later came after `start`.

@@ -27,4 +27,6 @@ struct Outcome {
     var times: [(what: String, time: Duration)] = []
     /// What was counted, such as refused writes: added up over all rounds.
     var counts: [String: Int] = [:]
+    /// How the agents divide the time.
+    var phases: [(phase: Phase, time: Duration)] = []
 }

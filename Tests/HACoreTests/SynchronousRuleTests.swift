@@ -88,6 +88,7 @@ struct SynchronousRuleTests {
         scene.view.policy.synchronousStrict = true
         scene.view.store?.sync = StoreView.Sync(leader: Scene.me, standbys: ["n2"], version: 3)
         scene.view.local.sql?.synchronousNames = ""
+        scene.answer([:])
         #expect(scene.decision.effects == [.setSynchronous(.all(["n2"])), write(["n2"])])
         scene.view.local.sql?.synchronousNames = "n2"
         #expect(scene.decision.rule == "leader.promote")
@@ -130,20 +131,56 @@ struct SynchronousRuleTests {
         #expect(scene.decision.effects == [.setSynchronous(.all(["n2", "n3"]))])
     }
 
+    /// A standby that has just taken the lock of n2, whose synchronous standbys were `listed`.
+    private func promoting(listed: Set<MemberID>, strict: Bool = true) -> Scene {
+        var scene = leading(listed: listed)
+        scene.view.policy.synchronousStrict = strict
+        scene.view.store?.sync.leader = "n2"
+        scene.view.local.process = .running(as: .standby)
+        scene.view.local.sql?.inRecovery = true
+        return scene
+    }
+
     @Test("Before its promotion a new leader takes the promises over")
     func beforePromotion() {
-        for strict in [true, false] {
-            var scene = leading(listed: [Scene.me, "n3"])
-            scene.view.policy.synchronousStrict = strict
-            scene.view.store?.sync.leader = "n2"
-            scene.view.local.process = .running(as: .standby)
-            scene.view.local.sql?.inRecovery = true
-            let standbys: Set<MemberID> = strict ? ["n2", "n3"] : []
-            #expect(
-                scene.decision.effects == [
-                    .setSynchronous(strict ? .all(standbys) : .none), write(standbys),
-                ])
-        }
+        var scene = promoting(listed: [Scene.me, "n3"], strict: false)
+        #expect(scene.decision.effects == [.setSynchronous(.none), write([])])
+        scene = promoting(listed: [Scene.me, "n3"])
+        scene.view.peers = nil
+        #expect(scene.decision.effects == [.askPeers])
+        scene.answer([:])
+        #expect(scene.decision.effects == [.setSynchronous(.all(["n2", "n3"])), write(["n2", "n3"])])
+    }
+
+    @Test("A new leader waits for a standby that is there, and promises it nothing that it may not have")
+    func beforePromotionPresent() {
+        var scene = promoting(listed: [Scene.me])
+        scene.answer(["n3": Scene.standby(2000)])
+        #expect(scene.decision.effects == [.setSynchronous(.all(["n3"])), write([])])
+        // One of the former leader's synchronous standbys has every row.
+        scene.view.store?.sync.standbys.insert("N3")
+        #expect(scene.decision.effects == [.setSynchronous(.all(["n3"])), write(["n3"])])
+        // Who has more has to be rewound first.
+        scene.view.store?.sync.standbys.remove("N3")
+        scene.answer(["n3": Scene.standby(2001)])
+        #expect(scene.decision.effects == [.setSynchronous(.all(["n2"])), write(["n2"])])
+        scene.answer(["n3": Scene.standby(2000)])
+        scene.view.store?.members["n3"]?.nosync = true
+        #expect(scene.decision.effects == [.setSynchronous(.all(["n2"])), write(["n2"])])
+    }
+
+    @Test("Once promoted, the standby that is waited for stays so until it streams, and is then listed")
+    func afterPromotion() {
+        var scene = leading(names: "n3", parts: [:])
+        scene.memory.synchronousSince = LSN(2000)
+        #expect(scene.decision.rule == "leader.lead")
+        #expect(scene.decision.recheckAfter == .milliseconds(25), "clients wait")
+        scene = leading(names: "n3", parts: ["n3": .sync])
+        scene.memory.synchronousSince = LSN(2000)
+        #expect(scene.decision.effects == [write(["n3"])])
+        // Another one came first.
+        scene = leading(names: "n3", parts: ["n2": .async])
+        #expect(scene.decision.effects == [.setSynchronous(.all(["n2"]))])
     }
 
     @Test("Only the former leader and its synchronous standbys race, by the version of sync that was read")

@@ -124,9 +124,12 @@ struct Situation {
         }
         if let dueAt = view.scheduledRestart, dueAt > view.now { pause = min(pause, dueAt - view.now) }
         // Who receives WAL is looked at often: a standby that is gone holds up every commit.
-        if isSynchronous, leadership != nil {
+        if isSynchronous, let leadership {
             let isSettled = synchronousPlan.map { $0.listed == $0.picked } ?? true
-            pause = min(pause, isSettled ? .seconds(1) : .milliseconds(200))
+            // A new leader's clients wait for the first standby that comes.
+            let isNew =
+                synchronousPlan?.confirmed.isEmpty == true && view.now - leadership.provedAt < .seconds(10)
+            pause = min(pause, isNew ? .milliseconds(25) : isSettled ? .seconds(1) : .milliseconds(200))
         }
         if local.isRunning, local.mayBeWritable, !memory.steppingDown { pause = min(pause, leaseLeft - earlyStop) }
         return max(pause, .milliseconds(5))

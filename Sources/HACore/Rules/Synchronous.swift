@@ -3,30 +3,41 @@
 let synchronousRules: [Rule] = [
     Rule(
         "sync.before-promotion",
-        "What the former leader's standbys were promised holds for the new one before it leads.", inPause: .owed
+        "Before the new leader is promoted it waits for whom `sync` promises every row: standbys that are there.",
+        inPause: .owed
     ) {
         s in
         guard let leadership = s.leadership, s.policy.synchronous, s.local.process == .running(as: .standby),
             !s.local.promoteRequested, let sql = s.local.sql, sql.inRecovery, let sync = s.store?.sync,
             let version = sync.version
         else { return nil }
-        let others = sync.standbys.union([sync.leader].compactMap { $0 }).filter { !$0.isSame(as: s.view.me) }
-        let standbys = s.policy.synchronousStrict ? others : []
-        let names = SynchronousNames(standbys, strict: s.policy.synchronousStrict)
+        let isStrict = s.policy.synchronousStrict
         // One that led before was started again as a standby, which waits for nobody.
-        if sync.leader?.isSame(as: s.view.me) == true, others == standbys,
-            SynchronousNames(setting: sql.synchronousNames ?? "") == names
+        if sync.leader?.isSame(as: s.view.me) == true, isStrict || sync.standbys.isEmpty,
+            SynchronousNames(setting: sql.synchronousNames ?? "").keeps(sync.standbys, strict: isStrict)
         {
             return nil
+        }
+        guard !isStrict || s.answers(since: leadership.provedAt) != nil else {
+            return Conclusion(
+                "asking the other members before: synchronous replication", .askPeers,
+                recheckAfter: .milliseconds(200))
         }
         guard s.ready("write-sync"), s.ready("set-synchronous") else {
             return Conclusion(
                 "Postponing promotion because synchronous replication state was updated by somebody else",
                 recheckAfter: .milliseconds(50))
         }
+        let former = sync.standbys.union([sync.leader].compactMap { $0 }).filter { !$0.isSame(as: s.view.me) }
+        // Commits would wait for a former leader that is down, until it is taken out of both.
+        let present = isStrict ? s.presentStandbys(leadership, behind: sql.position, former) : []
+        let waitedFor = isStrict ? (present.isEmpty ? former : present) : []
         return Conclusion(
-            "taking over synchronous replication before the promotion", .setSynchronous(names),
-            .writeSync(leader: s.view.me, standbys: standbys, version: version, leadership.term),
+            "taking over synchronous replication before the promotion",
+            .setSynchronous(SynchronousNames(waitedFor, strict: isStrict)),
+            .writeSync(
+                leader: s.view.me, standbys: waitedFor.filter { name in former.contains { $0.isSame(as: name) } },
+                version: version, leadership.term),
             recheckAfter: .milliseconds(20))
     },
     Rule("sync.off", "Synchronous mode is off: `sync` says so first, then commits wait for nobody.", inPause: .always) {
@@ -141,7 +152,8 @@ extension Situation {
         let current = SynchronousNames(setting: setting)
         // Strict, and nobody is there: whoever was promised stays promised.
         let keeps = picked.isEmpty && policy.synchronousStrict
-        let wanted = keeps ? SynchronousNames(listed, strict: true) : SynchronousNames(picked, strict: false)
+        let kept = current.keeps(listed, strict: true) ? current : SynchronousNames(listed, strict: true)
+        let wanted = keeps ? kept : SynchronousNames(picked, strict: false)
         let confirmed = picked.filter { member in
             guard let sender = sql.senders.first(where: { $0.isStreaming && member.isSame(as: MemberID($0.name)) }),
                 let since = memory.synchronousSince
@@ -150,6 +162,30 @@ extension Situation {
         }
         return SynchronousPlan(
             listed: listed, current: current, picked: keeps ? listed : picked, wanted: wanted, confirmed: confirmed)
+    }
+
+    /// Whom the new primary is to wait for: standbys that answered and can stream from it at once, first those that have
+    /// every row already.
+    fileprivate func presentStandbys(
+        _ leadership: Leadership, behind position: LSN, _ former: Set<MemberID>
+    ) -> Set<MemberID> {
+        guard let round = answers(since: leadership.provedAt) else { return [] }
+        func isFormer(_ name: MemberID) -> Bool { former.contains { $0.isSame(as: name) } }
+        let present = others.filter { other in
+            guard let answer = round.answers[other.name], answer.inRecovery, answer.position <= position else {
+                return false
+            }
+            return other.view.isRunning && !other.view.nosync && !isCascading(other.view)
+        }
+        let order = present.sorted { left, right in
+            if isFormer(left.name) != isFormer(right.name) { return isFormer(left.name) }
+            if left.view.nofailover != right.view.nofailover { return right.view.nofailover }
+            if left.view.syncPriority != right.view.syncPriority {
+                return left.view.syncPriority > right.view.syncPriority
+            }
+            return left.name < right.name
+        }
+        return Set(order.prefix(policy.synchronousCount).map(\.name))
     }
 
     /// The best standbys, as many as are wanted; who is synchronous already stays so among equals.
