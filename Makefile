@@ -2,6 +2,7 @@
 # make docs    runs the commands of docs/getting-started.md and docs/operations.md
 # make bench   measures failovers beside PostgreSQL alone (ROUNDS=10 ONLY=switchover,... PATRONI=1)
 # make bench-rest  measures the REST API beside Patroni's
+# make bench-idle  measures what an agent costs at rest, beside Patroni
 # make bench-zones measures a mesh of three zones and its failovers
 # make bench-core  measures decisions by themselves and the simulation (ARGS='--filter decideMesh')
 # make deb     packs a Debian package                 make deb-test  tries it with systemd, in a container (as root)
@@ -11,7 +12,8 @@ SHELL := /bin/bash
 CONFIGURATION := --configuration .swift-format
 SOURCES := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
 
-.PHONY: demo test docs build deb deb-test deps reap bench bench-rest bench-zones bench-core compose format lint sanitize clean
+.PHONY: demo test docs build deb deb-test deps reap bench bench-rest bench-idle bench-zones bench-core compose format lint \
+	sanitize clean
 
 demo: deps reap $(if $(AGENT_COMMAND),,build)
 	@scripts/demo
@@ -43,6 +45,9 @@ bench: deps reap build
 
 bench-rest: deps reap build
 	@scripts/bench-rest
+
+bench-idle: deps reap build
+	@scripts/bench-idle
 
 .build/reap: scripts/reap.c
 	@mkdir -p .build

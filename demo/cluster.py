@@ -147,6 +147,11 @@ class SharedMemory:
 class Cluster:
     """ZooKeeper and three nodes in one temporary folder."""
 
+    # What benchmarks set otherwise, before they start anything.
+    loop_wait = 1
+    retry_timeout = 3
+    parameters = {}  # of PostgreSQL, beside those of every node
+
     def __init__(self, options):
         self.folder = tempfile.mkdtemp(prefix="matriarch-demo-", dir="/tmp")
         os.chmod(self.folder, 0o755)

@@ -1,21 +1,22 @@
 """The text of the configuration files: a patroni.yml for each node, and ZooKeeper's zoo.cfg."""
 
 
-def zookeeper(folder, port):
+def zookeeper(folder, port, tick_time):
     return f"""\
-tickTime=500
+tickTime={tick_time}
 dataDir={folder}
 clientPort={port}
 clientPortAddress=127.0.0.1
 maxClientCnxns=0
 admin.enableServer=false
-4lw.commands.whitelist=srvr
+4lw.commands.whitelist=srvr,cons
 """
 
 
 def agent(node, cluster):
     """An ordinary patroni.yml. Only `matriarch.runtime_dir` is ours; Patroni ignores it."""
     secrets = cluster.secrets
+    more = "".join(f"    {name}: {value}\n" for name, value in cluster.parameters.items())
     return f"""\
 scope: {cluster.scope}
 name: {node.name}
@@ -30,8 +31,8 @@ zookeeper:
 bootstrap:
   dcs:
     ttl: {cluster.ttl}
-    loop_wait: 1
-    retry_timeout: 3
+    loop_wait: {cluster.loop_wait}
+    retry_timeout: {cluster.retry_timeout}
     maximum_lag_on_failover: 1048576
     primary_start_timeout: 0
     postgresql:
@@ -65,7 +66,7 @@ postgresql:
     unix_socket_directories: {node.sockets}
     shared_buffers: 32MB
     log_line_prefix: '%m [%p] '
-
+{more}
 matriarch:
   runtime_dir: {node.runtime}
 """

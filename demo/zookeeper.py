@@ -14,6 +14,8 @@ CLASSES = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
 class Embedded:
     """One ZooKeeper server from Debian's package, with its data in the demo's folder."""
 
+    tick_time = 500  # milliseconds; a session lasts for 20 ticks at most
+
     def __init__(self, folder, log):
         self.folder = processes.make_folder(folder)
         self.log = log
@@ -23,7 +25,7 @@ class Embedded:
 
     def start(self):
         data = processes.make_folder(f"{self.folder}/data")
-        file = processes.write_file(f"{self.folder}/zoo.cfg", configuration.zookeeper(data, self.port))
+        file = processes.write_file(f"{self.folder}/zoo.cfg", configuration.zookeeper(data, self.port, self.tick_time))
         options = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dzookeeper.jmx.log4j.disable=true",
                    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"]
         server = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
@@ -35,11 +37,16 @@ class Embedded:
         if self.process.poll() is not None:
             raise RuntimeError(f"ZooKeeper ended with code {self.process.returncode}, see {self.log}")
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(b"srvr")
-                return b"Mode:" in connection.recv(4096)
+            return "Mode:" in self.ask("srvr")
         except OSError:
             return False
+
+    def ask(self, word):
+        """The answer to one of ZooKeeper's words of four letters."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(word.encode())
+            with connection.makefile(encoding="utf-8", errors="replace") as answer:
+                return answer.read()
 
     def stop(self, scope):
         if self.process is not None:
