@@ -37,11 +37,12 @@ var targets: [Target] = [
     .target(name: "HACore", swiftSettings: optimized),
     .target(name: "Simulation", dependencies: ["HACore"], swiftSettings: optimized),
     .target(name: "AdminModel", dependencies: ["HACore"]),
-    .target(name: "ZooKeeper", dependencies: ["CZooKeeper", "CPlatform", log, locks]),
+    .target(name: "Waiting", dependencies: [locks]),
+    .target(name: "ZooKeeper", dependencies: ["CZooKeeper", "CPlatform", "Waiting", log, locks]),
     .target(name: "LibPQ", dependencies: ["CLibPQ", log]),
     .target(
         name: "PostgresControl",
-        dependencies: ["HACore", "LibPQ", "CPlatform", log, locks, system, subprocess]),
+        dependencies: ["HACore", "LibPQ", "CPlatform", "Waiting", log, locks, system, subprocess]),
 
     .target(
         name: "Support", dependencies: ["LibPQ", log, subprocess, system], path: "Tests/Support",
@@ -49,6 +50,7 @@ var targets: [Target] = [
     .testTarget(name: "HACoreTests", dependencies: ["HACore"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "HACore"]),
     .testTarget(name: "AdminModelTests", dependencies: ["AdminModel", "HACore"]),
+    .testTarget(name: "WaitingTests", dependencies: ["Waiting", locks]),
     .testTarget(name: "ZooKeeperTests", dependencies: ["ZooKeeper", "Support", log]),
     .testTarget(name: "LibPQTests", dependencies: ["LibPQ", "Support", log]),
     .testTarget(name: "KeeperTests", dependencies: ["PostgresControl", "Support", log]),
@@ -73,8 +75,8 @@ if !coreOnly {
         .target(
             name: "Agent",
             dependencies: [
-                "LocalConfiguration", "HACore", "ZooKeeper", "LibPQ", "PostgresControl", "AdminModel", "CPlatform", log,
-                locks, system, tls,
+                "LocalConfiguration", "HACore", "ZooKeeper", "LibPQ", "PostgresControl", "AdminModel", "CPlatform",
+                "Waiting", log, locks, system, tls,
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),

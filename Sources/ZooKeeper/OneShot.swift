@@ -1,5 +1,5 @@
-import Dispatch
 import NIOConcurrencyHelpers
+import Waiting
 
 /// A result that several may try to give and one waits for: the reply, the deadline, the cancellation, the close.
 /// The first wins; the others learn that they lost.
@@ -37,9 +37,8 @@ final class OneShot<Value: Sendable>: Sendable {
     /// The timer stands still while the machine is suspended: nothing but progress depends on it.
     func value(within deadline: Duration, else late: @escaping @Sendable (ZooKeeperError.Code) -> Value) async -> Value
     {
-        Deadlines.queue.asyncAfter(deadline: .now() + .nanoseconds(deadline.timerNanoseconds)) { [weak self] in
-            self?.settle(late(.deadline))
-        }
+        let timer = Deadlines.after(deadline) { [weak self] in self?.settle(late(.deadline)) }
+        defer { Deadlines.cancel(timer) }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let early = state.withLockedValue { state -> Value? in
@@ -58,14 +57,7 @@ final class OneShot<Value: Sendable>: Sendable {
     }
 }
 
-private enum Deadlines {
-    static let queue = DispatchQueue(label: "zookeeper.deadlines")
-}
-
 extension Duration {
-    /// For a timer: not negative, and at most a century, which no addition overflows.
-    fileprivate var timerNanoseconds: Int { Int(min(max(0, wholeNanoseconds), 3_155_760_000_000_000_000)) }
-
     /// Nanoseconds; the most an Int64 holds when there are more.
     var wholeNanoseconds: Int64 {
         let (seconds, attoseconds) = components

@@ -1,8 +1,8 @@
-import Dispatch
 import HACore
 import Logging
 import NIOConcurrencyHelpers
 import PostgresControl
+import Waiting
 import ZooKeeper
 
 /// Renews the session's lease on a thread of its own and hands each proved deadline to the keeper.
@@ -68,7 +68,7 @@ final class LeaseGuard: Sendable {
     }
 
     private let state = NIOLockedValueBox(State())
-    private let work = DispatchSemaphore(value: 0)
+    private let work = Doorbell()
     private let transactions: LockTransactions
     private let keeper: KeeperLink
     private let wakeup: Wakeup
@@ -87,7 +87,7 @@ final class LeaseGuard: Sendable {
 
     func stop() {
         state.withLockedValue { $0.stopped = true }
-        work.signal()
+        work.ring()
     }
 
     // MARK: What the rest of the agent tells it
@@ -114,7 +114,7 @@ final class LeaseGuard: Sendable {
             state.candidateNode = candidateNode
             if case .idle = state.role { state.role = .candidate }
         }
-        work.signal()
+        work.ring()
     }
 
     /// A lock that moves from one session to the next does so within this time, or is not shown as held.
@@ -143,7 +143,7 @@ final class LeaseGuard: Sendable {
             state.armed = false
             state.nextAt = Instant.now
         }
-        work.signal()
+        work.ring()
     }
 
     /// The lock was released, or is somebody else's: go on as a candidate.
@@ -220,7 +220,7 @@ final class LeaseGuard: Sendable {
             guard let step else { return }
             if let renewal = step.renewal { submit(renewal) }
             if let session = step.abandon { _ = session.abandonConnection() }
-            _ = work.wait(timeout: .now() + .nanoseconds(Int(max(1_000_000, step.wait.nanoseconds))))
+            work.wait(nanoseconds: max(1_000_000, step.wait.nanoseconds))
         }
     }
 
@@ -324,8 +324,13 @@ final class LeaseGuard: Sendable {
         }
         // `leader` is gone or no longer ours: stop now, not at the deadline (lock.md 4.B).
         if armedLockLost, !state.withLockedValue({ $0.isPaused }) { keeper.fence() }
-        if case .failure = result.result { wakeup.signal(urgent: true) }
-        work.signal()
+        guard case .failure = result.result else {
+            // The thread sleeps until the next one is due: only one that is late already does not wait for that.
+            if state.withLockedValue({ Instant.now >= $0.nextAt }) { work.ring() }
+            return
+        }
+        wakeup.signal(urgent: true)
+        work.ring()
     }
 
     private func acknowledged(

@@ -1,6 +1,7 @@
 import HACore
 import LibPQ
 import PostgresControl
+import Waiting
 
 /// Asks the local server what it is, over a connection that it keeps open. One question at a time; who comes meanwhile
 /// gets the same answer.
@@ -91,12 +92,9 @@ actor PostgresMonitor {
     private func wait(atMost patience: Duration) async {
         lastWaiter += 1
         let id = lastWaiter
-        let timer = Task {
-            try? await Task.sleep(for: patience, clock: .continuous)
-            self.release(id)
-        }
+        let timer = Deadlines.after(patience) { Task { await self.release(id) } }
         await withCheckedContinuation { waiters[id] = $0 }
-        timer.cancel()
+        Deadlines.cancel(timer)
     }
 
     private func release(_ id: UInt64) { waiters.removeValue(forKey: id)?.resume() }

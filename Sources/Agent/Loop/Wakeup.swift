@@ -1,6 +1,7 @@
 import CPlatform
 import HACore
 import NIOConcurrencyHelpers
+import Waiting
 
 extension Instant {
     /// Now, by the clock that every deadline of the agent uses.
@@ -62,10 +63,7 @@ final class Wakeup: Sendable {
             state.nextID += 1
             return state.nextID
         }
-        let timer = Task {
-            try? await Task.sleep(for: duration, clock: .continuous)
-            self.end(id)
-        }
+        let timer = Deadlines.after(duration) { self.end(id) }
         await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
                 let over: Bool = state.withLockedValue { state in
@@ -79,7 +77,7 @@ final class Wakeup: Sendable {
         } onCancel: {
             self.end(id)
         }
-        timer.cancel()
+        Deadlines.cancel(timer)
     }
 
     private func end(_ id: UInt64) {
