@@ -42,5 +42,24 @@ extension KeeperTests {
             #expect(try await client.silence() == nil)
             try await member.end()
         }
+
+        @Test func aMissedBeatIsToldAndTheEndToo() async throws {
+            let member = try KeeperProgram()
+            try await member.startKeeper()
+            let client = try await member.attach()
+            let missed = Locked(0)
+            let stream = await client.missedBeats()
+            let listener = Task { for await _ in stream { missed.withLock { $0 += 1 } } }
+            try await Task.sleep(for: .seconds(2))
+            #expect(try await client.silence() == nil)
+            kill(client.keeperPID, SIGSTOP)
+            let before = missed.withLock { $0 }
+            try await eventually("a missed beat") { missed.withLock { $0 } > before }
+            kill(client.keeperPID, SIGCONT)
+            try await eventually("an answer") { try await client.silence() == nil }
+            client.close()
+            await listener.value
+            try await member.end()
+        }
     }
 }

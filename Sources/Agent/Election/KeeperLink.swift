@@ -109,24 +109,34 @@ final class KeeperLink: Sendable {
     /// A keeper that does not answer enforces nothing: it is killed, and so is PostgreSQL (rulings, Lock 9). Not one that
     /// is held up: it would not die before it can answer again.
     private func watch(_ client: KeeperClient) async {
+        for await _ in await client.missedBeats() {
+            guard await judge(client) else { return }
+        }
+    }
+
+    /// A ping was not answered in time: asks once more, and each second for as long as the keeper is held up.
+    /// - Returns: false when it is not to be watched any more.
+    private func judge(_ client: KeeperClient) async -> Bool {
         let metadata: Logger.Metadata = ["pid": "\(client.keeperPID)"]
         var last: KeeperSilence?
         while true {
-            try? await Task.sleep(for: .seconds(1), clock: .continuous)
             let silence: KeeperSilence?
-            do { silence = try await client.silence() } catch { return }
-            if Task.isCancelled { return }
+            do { silence = try await client.silence(pings: last == nil ? 1 : 2) } catch { return false }
+            if Task.isCancelled { return false }
             state.withLockedValue { $0.isSilent = silence != nil }
-            defer { last = silence }
             switch silence {
-            case nil: if last != nil { logger.notice("the keeper answers again", metadata: metadata) }
+            case nil:
+                if last != nil { logger.notice("the keeper answers again", metadata: metadata) }
+                return true
             case .isItsOwn:
                 logger.critical("the keeper does not answer, killing it", metadata: metadata)
                 kill(client.keeperPID, SIGKILL)
-                return
+                return false
             case let cause?:
                 if last != cause { logger.error("the keeper does not answer: \(cause)", metadata: metadata) }
             }
+            last = silence
+            try? await Task.sleep(for: .seconds(1), clock: .continuous)
         }
     }
 

@@ -35,7 +35,7 @@ struct KeeperAttachment {
     /// A keeper that does not answer enforces nothing and confirms nobody: it is killed, and so is PostgreSQL (rulings,
     /// Lock 9).
     private func expectAnswer(_ connection: KeeperConnection, from listener: Int32?) async throws(KeeperError) {
-        guard let silence = try await connection.silence(of: listener ?? 0) else { return }
+        guard let silence = try await connection.silence(of: listener ?? 0, pings: 2) else { return }
         guard let listener else {
             throw KeeperError(.timedOut, outcome: .didNotHappen, "the keeper does not answer, and its pid is not known")
         }

@@ -42,9 +42,13 @@ public final class KeeperClient: Sendable {
         _ = try await connection.request("ping", [], deadline: deadline)
     }
 
-    /// Why it does not answer, after at most 0.6 s; nil when it does. Throws `closed` when the connection is over.
-    public func silence() async throws(KeeperError) -> KeeperSilence? {
-        try await connection.silence(of: keeperPID)
+    /// Pings it each second from now on. An element when an answer took more than 300 ms; ends with the connection.
+    public func missedBeats() async -> AsyncStream<Void> { await connection.missedBeats() }
+
+    /// Why it does not answer to any of the pings, 0.3 s each; nil when it does. Throws `closed` when the connection is
+    /// over. One is enough after a missed beat.
+    public func silence(pings: Int = 2) async throws(KeeperError) -> KeeperSilence? {
+        try await connection.silence(of: keeperPID, pings: pings)
     }
 
     public func status(deadline: Duration = .seconds(1)) async throws(KeeperError) -> KeeperStatus {

@@ -1,19 +1,25 @@
-import Dispatch
 import Foundation
 import Logging
 import NIOConcurrencyHelpers
+import Waiting
 
-/// The socket, the requests that wait for an answer, and the stream of events.
+/// The socket, the requests that wait for an answer, and the stream of events; read by a thread of its own.
 ///
 /// Everything mutable is in the locked box. The descriptor is closed under the same lock under which it is written
 /// to, so that a send never hits a number that was given to something else.
 final class KeeperConnection: Sendable {
     typealias Answer = Result<[String], KeeperError>
 
+    fileprivate struct Waiter {
+        let continuation: CheckedContinuation<Answer, Never>
+        var deadline: Deadlines.Ticket?
+    }
+
     private struct State {
         var descriptor: Int32
         var nextID: UInt64 = 1
-        var waiting: [UInt64: CheckedContinuation<Answer, Never>] = [:]
+        var waiting: [UInt64: Waiter] = [:]
+        var heartbeat: Heartbeat?
         var tools: [Int32: CheckedContinuation<Int32?, Never>] = [:]
         /// Tools whose end was read before anybody asked for it.
         var endedTools: [Int32: Int32] = [:]
@@ -22,9 +28,8 @@ final class KeeperConnection: Sendable {
     let events: AsyncStream<KeeperEvent>
     private let continuation: AsyncStream<KeeperEvent>.Continuation
     private let state: NIOLockedValueBox<State>
-    private let queue = DispatchQueue(label: "matriarch.keeper")
-    /// Dispatch sources may be used from any thread; only `cancel` is called after `init`.
-    private nonisolated(unsafe) let source: any DispatchSourceRead
+    /// Held while messages are read and taken: one after the other, whoever reads.
+    private let reading = NIOLock()
     private let logger: Logger
 
     /// Takes ownership of the connected, non-blocking `descriptor`.
@@ -32,32 +37,43 @@ final class KeeperConnection: Sendable {
         self.state = NIOLockedValueBox(State(descriptor: descriptor))
         self.logger = logger
         (events, continuation) = AsyncStream.makeStream(of: KeeperEvent.self)
-        source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
-        source.setEventHandler { [weak self] in self?.read(descriptor) }
-        let state = self.state
-        source.setCancelHandler { [continuation] in
-            state.withLockedValue { _ in _ = Glibc.close(descriptor) }
+        let thread = Thread { [weak self, state, reading, continuation] in
+            while Self.waitForMessage(descriptor, until: self?.nextBeat), let self {
+                self.read(descriptor)
+                self.beat()
+                if self.isClosed { break }
+            }
+            reading.withLock {
+                state.withLockedValue { state in
+                    state.descriptor = -1
+                    _ = Glibc.close(descriptor)
+                    state.heartbeat?.missed.finish()
+                }
+            }
             continuation.yield(.closed)
             continuation.finish()
         }
-        source.activate()
+        thread.name = "keeper"
+        thread.stackSize = 256 * 1024
+        thread.start()
     }
 
     deinit { close() }
 
     /// Ends the connection; whoever waits gets `closed`, and the stream of events ends.
     func close() {
-        let (answers, tools) = state.withLockedValue { state in
+        let (waiters, tools) = state.withLockedValue { state in
             defer {
+                // Ends the thread's wait; the thread closes it.
+                if state.descriptor >= 0 { _ = shutdown(state.descriptor, Int32(SHUT_RDWR)) }
                 state.descriptor = -1
                 state.waiting = [:]
                 state.tools = [:]
             }
             return (Array(state.waiting.values), Array(state.tools.values))
         }
-        source.cancel()
-        for answer in answers {
-            answer.resume(returning: .failure(KeeperError(.closed, outcome: .unknown, "the connection has ended")))
+        for waiter in waiters {
+            waiter.resume(.failure(KeeperError(.closed, outcome: .unknown, "the connection has ended")))
         }
         for tool in tools { tool.resume(returning: nil) }
     }
@@ -100,7 +116,7 @@ final class KeeperConnection: Sendable {
         // Under one lock with the sending: the answer may be faster than this thread.
         let failure = state.withLockedValue { state -> Int32 in
             let failure = Task.isCancelled ? ECANCELED : Self.send(bytes, to: state.descriptor)
-            if failure == 0 { state.waiting[id] = waiter }
+            if failure == 0 { state.waiting[id] = Waiter(continuation: waiter) }
             return failure
         }
         guard failure == 0 else {
@@ -111,21 +127,28 @@ final class KeeperConnection: Sendable {
         if Task.isCancelled {
             settle(id, .failure(KeeperError(.cancelled, outcome: .unknown, "\(verb) was given up")))
         }
-        let rest = max(.zero, end - .now)
-        queue.asyncAfter(deadline: .now() + .nanoseconds(Int(rest.inNanoseconds))) { [weak self] in
-            self?.expire(id, verb)
+        let deadline = Deadlines.after(end - .now) { [weak self] in self?.expire(id, verb) }
+        let isAnswered = state.withLockedValue { state in
+            state.waiting[id]?.deadline = deadline
+            return state.waiting[id] == nil
         }
+        if isAnswered { Deadlines.cancel(deadline) }
     }
 
-    /// Runs on `queue`. An answer that lies there came in time: it is this process that is late.
+    /// An answer that lies there came in time: it is this process that is late.
     private func expire(_ id: UInt64, _ verb: String) {
-        let descriptor = state.withLockedValue { $0.waiting[id] == nil ? -1 : $0.descriptor }
-        if descriptor >= 0 { read(descriptor) }
+        reading.withLock {
+            let descriptor = state.withLockedValue { $0.waiting[id] == nil ? -1 : $0.descriptor }
+            if descriptor >= 0 { readAll(descriptor) }
+        }
         settle(id, .failure(KeeperError(.timedOut, outcome: .unknown, "no answer to \(verb) in time")))
     }
 
     private func settle(_ id: UInt64, _ answer: Answer) {
-        state.withLockedValue { $0.waiting.removeValue(forKey: id) }?.resume(returning: answer)
+        state.withLockedValue { state in
+            if state.heartbeat?.asked?.id == id { state.heartbeat?.asked = nil }
+            return state.waiting.removeValue(forKey: id)
+        }?.resume(answer)
     }
 
     /// Wait status of the tool; nil when the connection ended or `deadline` passed first.
@@ -138,7 +161,7 @@ final class KeeperConnection: Sendable {
                 return nil
             }
             if let status { return waiter.resume(returning: status) }
-            queue.asyncAfter(deadline: .now() + .nanoseconds(Int(deadline.inNanoseconds))) { [weak self] in
+            _ = Deadlines.after(deadline) { [weak self] in
                 self?.state.withLockedValue { $0.tools.removeValue(forKey: pid) }?.resume(returning: nil)
             }
         }
@@ -152,8 +175,12 @@ final class KeeperConnection: Sendable {
         return sent == bytes.count ? 0 : errno
     }
 
-    /// Runs on `queue`: everything that is there, then back to the source.
+    /// Everything that is there.
     private func read(_ descriptor: Int32) {
+        reading.withLock { readAll(descriptor) }
+    }
+
+    private func readAll(_ descriptor: Int32) {
         withUnsafeTemporaryAllocation(byteCount: 16 * 1024, alignment: 1) { buffer in
             while true {
                 let length = recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
@@ -184,6 +211,78 @@ final class KeeperConnection: Sendable {
             }
             continuation.yield(event)
         }
+    }
+}
+
+// MARK: The heartbeat
+
+extension KeeperConnection {
+    /// A ping each second, by the thread that reads: at rest it is most of what an agent does.
+    struct Heartbeat: Sendable {
+        static let pause = Duration.seconds(1)
+        static let patience = Duration.milliseconds(300)
+        let missed: AsyncStream<Void>.Continuation
+        /// The ping that has no answer yet.
+        var asked: (id: UInt64, due: ContinuousClock.Instant)?
+        var next = ContinuousClock.now + pause
+    }
+
+    /// Pings the keeper from now on; an element when one was not answered in time, the end with the connection.
+    func missedBeats() async -> AsyncStream<Void> {
+        let (stream, missed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let isOpen = state.withLockedValue { state in
+            if state.descriptor >= 0 { state.heartbeat = Heartbeat(missed: missed) }
+            return state.descriptor >= 0
+        }
+        if !isOpen { missed.finish() }
+        // Its answer wakes the thread, which waits for nothing but messages so far.
+        do { _ = try await request("ping", [], deadline: Heartbeat.patience) } catch { missed.yield() }
+        return stream
+    }
+
+    /// Until when the thread waits for messages; nil: for as long as it takes.
+    private var nextBeat: ContinuousClock.Instant? {
+        state.withLockedValue { $0.heartbeat.map { $0.asked?.due ?? $0.next } }
+    }
+
+    /// After everything was read: an answer that lay there came in time.
+    private func beat() {
+        let now = ContinuousClock.now
+        state.withLockedValue { state in
+            guard var heartbeat = state.heartbeat else { return }
+            if let asked = heartbeat.asked, now >= asked.due {
+                heartbeat.missed.yield()
+                heartbeat.asked = nil
+            }
+            if heartbeat.asked == nil, now >= heartbeat.next {
+                let id = state.nextID
+                state.nextID += 1
+                heartbeat.next = now + Heartbeat.pause
+                heartbeat.asked = (id, now + Heartbeat.patience)
+                // What cannot be sent has no answer either.
+                if let bytes = KeeperMessage(id: id, verb: "ping", fields: []).encoded() {
+                    _ = Self.send(bytes, to: state.descriptor)
+                }
+            }
+            state.heartbeat = heartbeat
+        }
+    }
+
+    private var isClosed: Bool { state.withLockedValue { $0.descriptor < 0 } }
+
+    /// True when there is something to be read, or it is time.
+    private static func waitForMessage(_ descriptor: Int32, until end: ContinuousClock.Instant?) -> Bool {
+        var wait: Int32 = -1
+        if let end { wait = Int32(clamping: (max(.zero, end - .now).inNanoseconds + 999_999) / 1_000_000) }
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, wait) >= 0 || errno == EINTR
+    }
+}
+
+extension KeeperConnection.Waiter {
+    fileprivate func resume(_ answer: KeeperConnection.Answer) {
+        if let deadline { Deadlines.cancel(deadline) }
+        continuation.resume(returning: answer)
     }
 }
 

@@ -39,13 +39,13 @@ public enum KeeperSilence: Equatable, Sendable, CustomStringConvertible {
 }
 
 extension KeeperConnection {
-    /// Nil when the keeper, process `pid`, answers within 300 ms, or when it is asked again: this process itself may
-    /// have been stopped meanwhile. Throws `closed` when the connection is over.
-    func silence(of pid: Int32) async throws(KeeperError) -> KeeperSilence? {
+    /// Nil when the keeper, process `pid`, answers one of the pings within 300 ms; more than one, since this process
+    /// itself may have been stopped meanwhile. Throws `closed` when the connection is over.
+    func silence(of pid: Int32, pings: Int) async throws(KeeperError) -> KeeperSilence? {
         let before = KeeperSilence.runTime(of: pid)
-        for _ in 0..<2 {
+        for _ in 0..<pings {
             do throws(KeeperError) {
-                _ = try await request("ping", [], deadline: .milliseconds(300))
+                _ = try await request("ping", [], deadline: Heartbeat.patience)
                 return nil
             } catch  where error.code == .timedOut {}
         }
