@@ -20,6 +20,8 @@ actor SlotMaintenance {
     private var wasLeader = false
     private var running = false
     private var complaints: [String: String] = [:]
+    /// Kept: to authenticate each time would cost more than all else that an agent at rest does.
+    private var kept: (info: ConnectionInfo, connection: PostgresConnection)?
     private let lost = NIOLockedValueBox<[String]>([])
 
     init(me: MemberID, settings: ClusterSettings, info: @escaping @Sendable () -> ConnectionInfo, logger: Logger) {
@@ -91,19 +93,32 @@ actor SlotMaintenance {
     }
 
     private func bring(_ desired: [String: DesiredSlot], _ own: LSN) async {
-        do {
-            let rule = dropRule
-            try await PostgresConnection.use(info(), deadline: .seconds(3)) { connection throws(PostgresError) in
-                var found = try await SlotKeeper.list(connection, deadline: .seconds(2))
-                let steps = SlotPlan.steps(desired: desired, existing: found, dropping: rule, limit: own)
-                complain(try await SlotKeeper.carryOut(steps, on: connection, deadline: .seconds(2)))
-                if !steps.isEmpty { found = try await SlotKeeper.list(connection, deadline: .seconds(2)) }
-                slots = found.filter { $0.kind == .physical && !$0.temporary && desired[$0.name] != nil }
-                note(lost: found.filter { $0.isProtected && $0.isLost }.map(\.name).sorted())
-            }
+        do throws(PostgresError) {
+            var (connection, found) = try await list()
+            let steps = SlotPlan.steps(desired: desired, existing: found, dropping: dropRule, limit: own)
+            complain(try await SlotKeeper.carryOut(steps, on: connection, deadline: .seconds(2)))
+            if !steps.isEmpty { found = try await SlotKeeper.list(connection, deadline: .seconds(2)) }
+            slots = found.filter { $0.kind == .physical && !$0.temporary && desired[$0.name] != nil }
+            note(lost: found.filter { $0.isProtected && $0.isLost }.map(\.name).sorted())
         } catch {
+            kept = nil
             logger.warning("cannot look after replication slots: \(error)")
         }
+    }
+
+    /// The slots that are there, and the connection that they were read through.
+    private func list() async throws(PostgresError) -> (PostgresConnection, [ReplicationSlot]) {
+        let info = info()
+        if let kept, kept.info == info {
+            do throws(PostgresError) {
+                return (kept.connection, try await SlotKeeper.list(kept.connection, deadline: .seconds(2)))
+            } catch  where error.isConnectionLoss && error.code != .timedOut {
+                self.kept = nil  // the server was started anew since
+            }
+        }
+        let made = try await PostgresConnection.connect(info, deadline: .seconds(3))
+        kept = (info, made)
+        return (made, try await SlotKeeper.list(made, deadline: .seconds(2)))
     }
 
     /// Once for each, until it changes.
