@@ -91,7 +91,7 @@ def print_limits(defaults, fast):
     limit("ZooKeeper requests of a member, with pings", max(m["packets"] for m in ours), REQUESTS, "a second")
     for role, members in (("the leader", slice(0, 1)), ("a replica", slice(1, None))):
         limit(f"CPU of {role} with its helpers: Patroni's", cpu(ours[members]), cpu(theirs[members]), "s a minute")
-        limit(f"the same at loop_wait 1: a third of Patroni's", cpu(fast["Matriarch"][members]),
+        limit(f"CPU of {role} at loop_wait 1: a third of Patroni's", cpu(fast["Matriarch"][members]),
               cpu(fast["Patroni"][members]) / 3, "s a minute")
     print("\n| what | measured | limit | met |\n|---|---|---|---|")
     print("\n".join(lines))
