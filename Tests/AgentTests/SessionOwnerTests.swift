@@ -118,7 +118,7 @@ struct SessionOwnerTests {
             let session = try await owned.session()
             let former = try session.id
             try await eventually("the guard has its session") { owned.guardian.lease != nil }
-            _ = owned.owner.take(.any)
+            _ = owned.owner.take(.member)
             try await owned.endSession()
             let next = try await eventually("another session") { () -> ZooKeeperSession? in
                 guard let next = owned.owner.session, next !== session, next.connection != nil else { return nil }
@@ -128,7 +128,7 @@ struct SessionOwnerTests {
             #expect(id != former)
             try await eventually("the guard follows") { owned.guardian.lease?.session == id.rawValue }
             #expect(owned.owner.coordination == .connected)
-            #expect(owned.owner.take(.any), "watches went with the session")
+            #expect(owned.owner.take(.member), "watches went with the session")
             #expect(
                 try await owned.third.children(owned.layout.leases, deadline: patience) == [Owned.lease(id)])
         }
@@ -160,13 +160,13 @@ struct SessionOwnerTests {
             let session = try await owned.session()
             let reader = ClusterReader(layout: owned.layout, logger: silent)
             try await eventually("nothing changes any more") {
-                let wasDirty = owned.owner.take(.any)
+                let wasDirty = owned.owner.take(.member)
                 guard let tree = try? await reader.read(session, deadline: patience) else { return false }
                 return !wasDirty && tree.view.leader != nil
             }
-            #expect(!owned.owner.take(.any))
+            #expect(!owned.owner.take(.member))
             owned.owner.mark(.lock)
-            #expect(owned.owner.take(.any) && !owned.owner.take(.any))
+            #expect(owned.owner.take(.member) && !owned.owner.take(.member))
 
             await owned.wakeup.wait(atMost: .zero)
             try await owned.third.remove(owned.layout.leader)
@@ -180,7 +180,7 @@ struct SessionOwnerTests {
             try await owned.third.put(owned.layout.config, "{}")
             await owned.wakeup.wait(atMost: .seconds(40))
             #expect(!owned.owner.take(.lock), "what happens to other znodes says nothing about the lock")
-            #expect(owned.owner.take(.any))
+            #expect(owned.owner.take(.member))
         }
     }
 

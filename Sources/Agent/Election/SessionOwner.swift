@@ -6,7 +6,10 @@ import ZooKeeper
 
 /// How much of what was read of the tree may have changed.
 enum TreeChange: Comparable {
-    case none, any
+    case none
+    /// What a member says of itself: it is read at each look, and changes with each write to the database.
+    case member
+    case any
     /// Who leads, too.
     case lock
 }
@@ -25,12 +28,18 @@ final class SessionOwner: Sendable {
         var coordination = Coordination.never
         /// How the tree has changed since it was last read, as far as watches tell.
         var change = TreeChange.lock
+        var changes: UInt64 = 0
         var isPrepared = false
         var isAdmitted = false
         var isRepairing = false
         var wasPrepared = false
         /// The session of the process before, while this process lives in it.
         var takenUp: SessionID?
+
+        mutating func mark(_ change: TreeChange) {
+            self.change = max(self.change, change)
+            if change > .member { changes += 1 }
+        }
     }
 
     let configuration: ZooKeeperConfiguration
@@ -79,7 +88,11 @@ final class SessionOwner: Sendable {
     }
 
     /// The tree has to be read again.
-    func mark(_ change: TreeChange) { state.withLockedValue { $0.change = max($0.change, change) } }
+    func mark(_ change: TreeChange) { state.withLockedValue { $0.mark(change) } }
+
+    /// How often the tree may have changed, as far as watches, connections and writes of this process tell; members'
+    /// records apart.
+    var changes: UInt64 { state.withLockedValue { $0.changes } }
 
     /// Tells whether the tree changed at least so much since the last call; if so, takes note that it is being read.
     func take(_ least: TreeChange) -> Bool {
@@ -145,7 +158,7 @@ final class SessionOwner: Sendable {
             state.session = nil
             state.isPrepared = false
             state.coordination = .expired
-            state.change = .lock
+            state.mark(.lock)
             return (true, state.move.cancel())
         }
         if isPresent { guardian.sessionEnded() }
@@ -190,7 +203,7 @@ final class SessionOwner: Sendable {
             case .connected(let connection):
                 let (isFirst, isTakenUp) = state.withLockedValue { state in
                     state.coordination = .connected
-                    state.change = .lock
+                    state.mark(.lock)
                     return (!state.isPrepared, state.takenUp == connection.session)
                 }
                 logger.info(
@@ -220,7 +233,7 @@ final class SessionOwner: Sendable {
             case .closed: return
             case .node(_, let path) where watches?.take(path) == true: continue
             case .node(_, let path):
-                mark(path == layout.leader ? .lock : .any)
+                mark(path == layout.leader ? .lock : path.parent == layout.members ? .member : .any)
                 wakeup.signal(urgent: path == layout.leader)
             }
         }
@@ -335,7 +348,7 @@ final class SessionOwner: Sendable {
             }
             state.withLockedValue { state in
                 state.isRepairing = false
-                state.change = .lock
+                state.mark(.lock)
             }
         }
     }

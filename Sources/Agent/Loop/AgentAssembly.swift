@@ -92,7 +92,9 @@ public struct AgentAssembly: Sendable {
         let monitor = PostgresMonitor(
             info: { server.superuserConnection(applicationName: "Matriarch heartbeat") })
         let observer = LocalObserver(server: server, monitor: monitor)
-        let reader = ClusterReader(layout: layout, logger: logger)
+        let reader = ClusterReader(layout: layout, logger: logger, changes: { sessions.changes })
+        // Who asks for the tree wants it as it is now.
+        let freshReader = ClusterReader(layout: layout, logger: logger)
         let latest = Latest()
         let lock = LockEffects(
             layout: layout, transactions: transactions, sessions: sessions, guardian: guardian, keeper: keeper)
@@ -104,7 +106,7 @@ public struct AgentAssembly: Sendable {
             },
             read: {
                 guard let session = sessions.session else { throw ZooKeeperError(.connectionLoss) }
-                return try await reader.read(session, deadline: .milliseconds(700))
+                return try await freshReader.read(session, deadline: .milliseconds(700))
             },
             servesWrites: { guardian.mayServeWrites(at: $0) && keeper.lastStatus?.stopRequested != true },
             logBacklog: { log.backlog },

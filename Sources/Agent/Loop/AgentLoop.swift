@@ -115,7 +115,7 @@ actor AgentLoop {
         // What an effect of a moment does not depend on is read after it.
         let isBusy = effects.running.map { Instant.now - $0.since < Self.moment } ?? false
         async let observed = observer.observe()
-        await readTree(after: isBusy ? .lock : .any)
+        await readTree(after: isBusy ? .lock : .member)
         guard let local = await observed else {
             log.note("waiting for the keeper")
             return .milliseconds(100)
@@ -170,7 +170,7 @@ actor AgentLoop {
         if guardian.nodeMissing { sessions.repair() }
         let policy = settings.policy
         let isDue = treeReadAt.map { Instant.now - $0 >= policy.loopWait } ?? true
-        guard sessions.take(change) || isDue && change == .any || !treeIsKnown else { return }
+        guard sessions.take(change) || isDue && change == .member || !treeIsKnown else { return }
         guard sessions.coordination == .connected, let session = sessions.session else {
             treeIsKnown = false
             return

@@ -24,7 +24,8 @@ struct TreeAnswers: Sendable {
     }
 }
 
-/// Asks for all of the tree in one round trip, as long as it has the members that it had at the read before.
+/// Asks for all of the tree in one round trip, as long as it has the members that it had at the read before; and while
+/// nothing has happened, only for what no watch vouches for.
 struct TreeQuestion: Sendable {
     /// What is not known before the lists of names are read.
     private struct Guess {
@@ -36,19 +37,39 @@ struct TreeQuestion: Sendable {
         var absent: Set<ZNodePath> = []
 
         func requests(beyond known: Guess) -> [ReadRequest] {
-            let members = self.members.filter {
-                !known.members.contains($0) || watched.contains($0) && !known.watched.contains($0)
-            }
-            return absent.subtracting(known.absent).flatMap(TreeQuestion.expecting)
-                + members.map { .get($0, watch: watched.contains($0)) }
+            absent.subtracting(known.absent).flatMap(TreeQuestion.expecting) + memberRequests(beyond: known)
                 + leases.subtracting(known.leases).map { .exists($0) }
+        }
+
+        func memberRequests(beyond known: Guess = Guess()) -> [ReadRequest] {
+            members.filter { !known.members.contains($0) || watched.contains($0) && !known.watched.contains($0) }
+                .map { .get($0, watch: watched.contains($0)) }
         }
     }
 
-    let layout: ZNodeLayout
-    private let last = NIOLockedValueBox(Guess())
+    /// The last read, and what it was true of.
+    private struct Last {
+        var guess = Guess()
+        var answers = TreeAnswers()
+        var connection: Connection?
+        var changes: UInt64 = 0
+        /// Since everything was read.
+        var calmReads = 0
+    }
 
-    init(layout: ZNodeLayout) { self.layout = layout }
+    /// Everything is read again after so many looks that did not: nothing depends for long on a watch that got lost.
+    private static let mostCalmReads = 10
+
+    let layout: ZNodeLayout
+    private let changes: (@Sendable () -> UInt64)?
+    private let last = NIOLockedValueBox(Last())
+
+    /// - Parameter changes: moves with whatever may have changed the tree, members' records apart; nil: everything is read
+    ///   each time.
+    init(layout: ZNodeLayout, changes: (@Sendable () -> UInt64)? = nil) {
+        self.layout = layout
+        self.changes = changes
+    }
 
     /// - Parameters:
     ///   - deadline: for each of at most two round trips.
@@ -57,17 +78,42 @@ struct TreeQuestion: Sendable {
     func ask(
         _ session: ZooKeeperSession, deadline: Duration, isWatched: (_ member: String, TreeAnswers) -> Bool
     ) async throws(ZooKeeperError) -> TreeAnswers {
-        let guess = last.withLockedValue { $0 }
-        var answers = TreeAnswers()
-        try await answers.read(always(guess) + guess.requests(beyond: Guess()), session, deadline)
+        let last = last.withLockedValue { $0 }
+        // Taken before anything is read: what changes later counts as another change.
+        var next = Last(connection: session.connection, changes: changes?() ?? 0, calmReads: last.calmReads + 1)
+        if changes != nil, next.connection == last.connection, next.changes == last.changes,
+            next.calmReads <= Self.mostCalmReads,
+            let answers = try await askCalmly(last, session, deadline)
+        {
+            next.answers = answers
+        } else {
+            next.calmReads = 0
+            try await next.answers.read(always(last.guess) + last.guess.requests(beyond: Guess()), session, deadline)
+        }
+        let members = next.answers.children(layout.members)
+        next.guess = Guess(
+            members: Set(members), watched: Set(members.filter { isWatched($0.name, next.answers) }),
+            leases: Set(next.answers.children(layout.leases)),
+            absent: Set(lasting.filter { next.answers[$0] == nil }))
+        try await next.answers.read(next.guess.requests(beyond: last.guess), session, deadline)
+        self.last.withLockedValue { $0 = next }
+        return next.answers
+    }
 
-        let members = answers.children(layout.members)
-        let found = Guess(
-            members: Set(members), watched: Set(members.filter { isWatched($0.name, answers) }),
-            leases: Set(answers.children(layout.leases)), absent: Set(lasting.filter { answers[$0] == nil }))
-        try await answers.read(found.requests(beyond: guess), session, deadline)
-        last.withLockedValue { $0 = found }
-        return answers
+    /// The lock, and what no watch tells of; all else is as it was. Nil when the lock is another one than before.
+    private func askCalmly(
+        _ last: Last, _ session: ZooKeeperSession, _ deadline: Duration
+    ) async throws(ZooKeeperError) -> TreeAnswers? {
+        func lock(_ answers: TreeAnswers) -> [Int64]? {
+            answers[layout.leader].map { [$0.stat.czxid, Int64($0.stat.version.rawValue)] }
+        }
+        guard let before = lock(last.answers) else { return nil }
+        var answers = last.answers
+        try await answers.read(
+            [.get(layout.leader, watch: true)]
+                + [layout.epoch, layout.status, layout.sync, layout.history].map { .get($0) }
+                + last.guess.memberRequests(), session, deadline)
+        return lock(answers) == before ? answers : nil
     }
 
     /// Watched, and seldom made or removed.

@@ -1,0 +1,101 @@
+import AdminModel
+import HACore
+import LocalConfiguration
+import Support
+import Testing
+import ZooKeeper
+
+@testable import Agent
+
+@Suite(
+    "Reading a tree in which nothing has happened", .serialized, .timeLimit(.minutes(2)),
+    .enabled(if: ZooKeeperServer.isInstalled))
+struct CalmReadsTests {
+    private struct Scene {
+        let layout: ZNodeLayout
+        let writer: ZooKeeperSession
+        let session: ZooKeeperSession
+        let changes: Locked<UInt64>
+        let reader: ClusterReader
+
+        func read() async throws -> TreeSnapshot { try await reader.read(session, deadline: patience) }
+
+        func ttl() async throws -> String? { try await read().config?.text(.compact) }
+
+        func lead(_ name: String) async throws {
+            _ = try await writer.create(layout.leader, Array(name.utf8), mode: .ephemeral, deadline: patience)
+        }
+    }
+
+    /// A cluster with a lock, and a configuration that the reader has seen.
+    private func withScene(_ body: (Scene) async throws -> Void) async throws {
+        // An address of its own: a connection that is abandoned takes those to the same server with it.
+        let host = try await SharedZooKeeper.ownHost()
+        let layout = try SharedZooKeeper.layout()
+        try await withSession(host) { writer in
+            try await withSession(host) { session in
+                let changes = Locked<UInt64>(0)
+                let scene = Scene(
+                    layout: layout, writer: writer, session: session, changes: changes,
+                    reader: ClusterReader(layout: layout, logger: silent, changes: { changes.withLock { $0 } }))
+                try await writer.prepare(layout)
+                try await scene.lead("a")
+                try await writer.put(layout.member("a"), #"{"state":"running","role":"primary"}"#, .ephemeral)
+                try await writer.put(layout.config, #"{"ttl":20}"#)
+                #expect(try await scene.ttl() == #"{"ttl":20}"#)
+                try await writer.put(layout.config, #"{"ttl":30}"#)
+                try await body(scene)
+            }
+        }
+    }
+
+    @Test("what watches tell of stands as it was until one does; all else is read again")
+    func calm() async throws {
+        try await withScene { scene in
+            try await scene.writer.put(scene.layout.status, #"{"optime":7}"#)
+            try await scene.writer.put(scene.layout.sync, #"{"leader":"a","sync_standby":"b"}"#)
+            try await scene.writer.put(scene.layout.history, #"[[1,5,"why"]]"#)
+            try await scene.writer.put(scene.layout.member("a"), #"{"state":"stopping","role":"primary"}"#)
+            let calm = try await scene.read()
+            #expect(calm.config?.text(.compact) == #"{"ttl":20}"#, "nobody has told of the change")
+            #expect(calm.status?.optime?.rawValue == 7)
+            #expect(calm.sync.standbys == ["b"])
+            #expect(calm.history?.clusterTimeline == Timeline(2))
+            #expect(calm.record(of: "a")?.state == .stopping)
+            #expect(try calm.view.livingSessions == [scene.writer.id.rawValue])
+
+            scene.changes.withLock { $0 += 1 }
+            #expect(try await scene.ttl() == #"{"ttl":30}"#)
+        }
+    }
+
+    @Test("another lock, or none, makes everything be read", arguments: [true, false])
+    func lock(isTaken: Bool) async throws {
+        try await withScene { scene in
+            try await scene.writer.delete(scene.layout.leader, expecting: .any, deadline: patience)
+            if isTaken { try await scene.lead("a") }
+            let read = try await scene.read()
+            #expect((read.view.leader != nil) == isTaken)
+            #expect(read.config?.text(.compact) == #"{"ttl":30}"#)
+        }
+    }
+
+    @Test("nothing depends for long on a watch that got lost")
+    func limit() async throws {
+        try await withScene { scene in
+            var reads = 0
+            while try await scene.ttl() != #"{"ttl":30}"#, reads < 100 { reads += 1 }
+            #expect(reads == 10)
+        }
+    }
+
+    @Test("a connection that was made since has its own watches")
+    func reconnected() async throws {
+        try await withScene { scene in
+            let before = try #require(scene.session.connection?.generation)
+            _ = scene.session.abandonConnection()
+            try await eventually("connected again") { scene.session.connection.map { $0.generation > before } ?? false }
+            #expect(try await scene.ttl() == #"{"ttl":30}"#)
+        }
+    }
+}
