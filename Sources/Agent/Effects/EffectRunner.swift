@@ -15,6 +15,8 @@ final class EffectRunner: Sendable {
         var complaints: [String: String] = [:]
     }
 
+    typealias Taken = (running: RunningEffect?, finished: [FinishedEffect], unsettled: Bool)
+
     private let state = NIOLockedValueBox(State())
     private let effects: EffectHandlers
     private let wakeup: Wakeup
@@ -29,7 +31,7 @@ final class EffectRunner: Sendable {
     /// What runs, what ended since the last call, and whether a change of the lock has an unknown outcome.
     ///
     /// To be taken before anything else is looked at: what an ended effect did is then part of the view.
-    func take() -> (running: RunningEffect?, finished: [FinishedEffect], unsettled: Bool) {
+    func take() -> Taken {
         state.withLockedValue { state in
             defer { state.finished = [] }
             return (state.running, state.finished, state.unsettled)

@@ -33,9 +33,12 @@ actor LocalObserver {
         let process = await process(keeper)
         // A server that was asked to stop says in its control file how far it is.
         let isStopping = keeper.stopRequested && keeper.postmasterPID != nil
-        if process != lastProcess || keeper.postmasterPID != lastPostmaster || isStopping { directory = nil }
-        lastProcess = process
-        lastPostmaster = keeper.postmasterPID
+        // What a dead postmaster left is looked at once nobody is left who could change it.
+        if process != .remains || directory == nil {
+            if process != lastProcess || keeper.postmasterPID != lastPostmaster || isStopping { directory = nil }
+            lastProcess = process
+            lastPostmaster = keeper.postmasterPID
+        }
 
         var local = LocalPostgres(directory: await look(keeper), process: process)
         local.ending = Self.ending(keeper)

@@ -124,6 +124,7 @@ actor AgentLoop {
         // Of a keeper that an earlier process has paused, too.
         if local.keeperPaused { guardian.setPaused(true) }
         unseen = []
+        if effects.running?.effect == .askPeers { joinAnswers(&effects) }
         let view = view(of: local, effects)
         let decision = decide(view, memory)
         memory = decision.memory
@@ -143,9 +144,15 @@ actor AgentLoop {
         return isBusy ? min(decision.recheckAfter, Self.moment) : decision.recheckAfter
     }
 
-    private func view(
-        of local: LocalPostgres, _ effects: (running: RunningEffect?, finished: [FinishedEffect], unsettled: Bool)
-    ) -> ClusterView {
+    /// What peers answered while this look was under way counts in it: it changes nothing that was looked at.
+    private func joinAnswers(_ effects: inout EffectRunner.Taken) {
+        let later = runner.take()
+        effects.finished += later.finished.filter { $0.effect == .askPeers }
+        unseen = later.finished.filter { $0.effect != .askPeers }
+        (effects.running, effects.unsettled) = (later.running, later.unsettled)
+    }
+
+    private func view(of local: LocalPostgres, _ effects: EffectRunner.Taken) -> ClusterView {
         var view = ClusterView(now: Instant.now, me: me, policy: settings.policy, local: local)
         view.coordination = sessions.coordination
         view.lease = guardian.lease.map(LeaseView.init)
