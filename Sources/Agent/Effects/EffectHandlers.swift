@@ -64,6 +64,7 @@ struct EffectHandlers: Sendable {
     let isPopulated = NIOLockedValueBox(false)
     /// What made the new cluster that is not finished yet; nil: initdb, or there is none.
     let bootstrapped = NIOLockedValueBox<BootstrapConfig.Method?>(nil)
+    let reservation = TimelineReservation()
     let orders: OrderBook
     let pending: PendingRestart
     let meshSlots: MeshSlotKeeper
@@ -80,6 +81,7 @@ struct EffectHandlers: Sendable {
         case .settle: try await lock.settle()
         case .acquire(let version, let sync, let request):
             try await lock.acquire(epochVersion: version, sync: sync, request: request)
+            beginReservation()
         case .adopt(let version):
             guard let leader = latest.tree?.view.leader else { throw EffectFailure("the lock is gone") }
             try await lock.adopt(epochVersion: version, term: leader.term)
@@ -187,16 +189,13 @@ struct EffectHandlers: Sendable {
         try await lock.release(term, status: status?.json.znode, isRunning: latest.local?.isRunning == true)
     }
 
-    /// Reserves the number of the new timeline, then has the keeper promote.
+    /// Has the keeper promote, once the number of the new timeline is reserved.
     private func promote(_ term: Term) async throws(EffectFailure) {
         guard let leadership = lock.guardian.leadership, leadership.term == term, let sql = latest.local?.sql else {
             throw EffectFailure("the lock of term \(term) is not held any more")
         }
         do {
-            let timeline = try await TimelineFiles(dataDirectory: server.dataDirectory)
-                .next(own: sql.timeline, reserved: latest.tree?.reservedTimeline)
-            // On record before it can exist: a leader that dies right after its promotion has not wasted it (I-8).
-            try await lock.write(lock.layout.timeline, Array(String(timeline.rawValue).utf8), as: term)
+            if await !reservation.isMade(for: term) { try await reserveTimeline(after: sql.timeline, term) }
             let clearing = Task { await clearReplay() }
             defer { clearing.cancel() }
             // Bounded by replay of what was received; the keeper's deadline ends it when the lease does.
@@ -208,6 +207,28 @@ struct EffectHandlers: Sendable {
         }
         latest.following = nil
         await observer.invalidateDirectory()
+    }
+
+    /// A standby that has taken the lock is to be promoted next: its timeline's number is reserved while peers are asked.
+    private func beginReservation() {
+        guard let term = lock.guardian.leadership?.term, latest.local?.process == .running(as: .standby),
+            let timeline = latest.local?.sql?.timeline
+        else { return }
+        reservation.begin(term) { () async throws(EffectFailure) in
+            try await reserveTimeline(after: timeline, term)
+        }
+    }
+
+    /// On record before it can exist: a leader that dies right after its promotion has not wasted it (I-8).
+    private func reserveTimeline(after own: Timeline, _ term: Term) async throws(EffectFailure) {
+        do {
+            let timeline = try await TimelineFiles(dataDirectory: server.dataDirectory)
+                .next(own: own, reserved: latest.tree?.reservedTimeline)
+            try await lock.write(
+                lock.layout.timeline, Array(String(timeline.rawValue).utf8), as: term, isReadAgain: false)
+        } catch {
+            throw EffectFailure("\(error)")
+        }
     }
 
     /// Whom the local standby was last pointed at, as its record names it now.

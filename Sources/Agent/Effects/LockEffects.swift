@@ -176,8 +176,10 @@ struct LockEffects: Sendable {
     }
 
     /// A write that only the leader may do: guarded by `epoch` and the mark (rulings, Lock 1).
+    /// - Parameter isReadAgain: decisions depend on it.
     func write(
-        _ path: ZNodePath, _ data: [UInt8], as term: Term?, expecting version: ExpectedVersion = .any
+        _ path: ZNodePath, _ data: [UInt8], as term: Term?, expecting version: ExpectedVersion = .any,
+        isReadAgain: Bool = true
     ) async throws(EffectFailure) {
         let (session, _) = try session()
         var guards: [Operation] = []
@@ -187,7 +189,7 @@ struct LockEffects: Sendable {
             }
             guards = transactions.guards(leadership)
         }
-        defer { sessions.mark(.any) }
+        defer { if isReadAgain { sessions.mark(.any) } }
         do throws(ZooKeeperError) {
             do throws(ZooKeeperError) {
                 try await session.multi(guards + [.set(path, data, version)], deadline: deadline)

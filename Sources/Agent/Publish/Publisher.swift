@@ -68,6 +68,8 @@ actor Publisher {
         if treeIsKnown, let tree, Instant.now - tree.view.readAt < .seconds(1) { dcsLastSeen = time(nil) }
         post(view, decision, description, tree)
         maintainSlots(view, tree)
+        // Peers that look at a record look later at the lock: what a failover begins comes first. Its end is looked at.
+        guard !decision.effects.contains(where: \.isOfFailover) else { return }
         // One round at a time: what changes meanwhile is published by the next.
         guard writing == nil || description != lastDescription else { return }
         lastDescription = description
@@ -173,5 +175,15 @@ actor Publisher {
         // A lock of ours on a server that does not lead yet is nobody's.
         let leader = isLeader ? me : tree.view.leader.flatMap { $0.member == me ? nil : $0.member }
         Task { await slots.maintain(members: tree.members, leader: leader, status: tree.status, own: sql.position) }
+    }
+}
+
+extension Effect {
+    /// A step of a failover that lasts some milliseconds.
+    fileprivate var isOfFailover: Bool {
+        switch self {
+        case .askPeers, .acquire, .release, .arm: true
+        default: false
+        }
     }
 }
