@@ -35,11 +35,11 @@ struct LockEffects: Sendable {
         return (session, id)
     }
 
-    /// Runs one transaction of the lock; the tree is read anew afterwards, whatever came of it.
+    /// Runs one transaction; what it changes is read anew afterwards, whatever came of it.
     private func run(
-        _ session: ZooKeeperSession, _ operations: [Operation]
+        _ session: ZooKeeperSession, _ operations: [Operation], changing change: TreeChange = .lock
     ) async throws(EffectFailure) -> [OperationResult] {
-        defer { sessions.mark(.lock) }
+        defer { sessions.mark(change) }
         do throws(ZooKeeperError) {
             return try await session.multi(operations, deadline: deadline)
         } catch {
@@ -63,7 +63,8 @@ struct LockEffects: Sendable {
             session,
             transactions.acquire(
                 epoch: Version(counted: epochVersion), sync: sync.map(Version.init(counted:)),
-                request: request.map(Version.init(counted:)), session: id, nonce: Self.nonce()))
+                request: request.map(Version.init(counted:)), session: id, nonce: Self.nonce()),
+            changing: request == nil ? .lock : .all)
         try lead(id, epoch: results[0].stat, leader: results[2].stat?.czxid)
     }
 
@@ -145,7 +146,7 @@ struct LockEffects: Sendable {
     /// After an unknown outcome: whatever is still on its way is settled by `sync` on the present connection (4.A3).
     func settle() async throws(EffectFailure) {
         let (session, _) = try session()
-        defer { sessions.mark(.lock) }
+        defer { sessions.mark(.all) }
         do throws(ZooKeeperError) {
             try await session.sync(layout.base, deadline: deadline)
         } catch {
@@ -159,7 +160,7 @@ struct LockEffects: Sendable {
                 "\(layout.epoch) is gone and was at version \(highest): no transaction can lift it so far")
         }
         let (session, _) = try session()
-        defer { sessions.mark(.lock) }
+        defer { sessions.mark(.all) }
         do throws(ZooKeeperError) {
             try await session.multi(transactions.createEpoch(above: highest), deadline: deadline)
         } catch  where error.code == .nodeExists {
@@ -225,7 +226,7 @@ struct LockEffects: Sendable {
                 .create(layout.initialize, [], .persistent), .set(layout.initialize, [], .exactly(.initial)),
                 .create(layout.bootstrap, [], .ephemeral),
             ]
-        _ = try await run(session, operations)
+        _ = try await run(session, operations, changing: .all)
     }
 
     /// Deletes what `raceInitialize` made, when `initialize` is still empty.

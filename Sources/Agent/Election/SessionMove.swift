@@ -89,7 +89,7 @@ extension SessionOwner {
         state.timeout = ready.timeout
         state.lease = ready.lease
         state.takenUp = nil
-        state.mark(.lock)
+        state.mark(.all)
         state.move.successor = SessionMove.Successor(
             session: second,
             serving: Task {
@@ -166,7 +166,7 @@ extension SessionOwner {
             state.lease = lease
             state.timeout = first.credentials?.requestedTimeout ?? state.timeout
             state.coordination = first.connection == nil ? .uncertain : .connected
-            state.mark(.lock)
+            state.mark(.all)
             return true
         }
         guard isBack, let lease else { return }

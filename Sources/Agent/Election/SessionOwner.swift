@@ -10,8 +10,10 @@ enum TreeChange: Comparable {
     /// What a member says of itself: it is read at each look, and changes with each write to the database.
     case member
     case any
-    /// Who leads, too.
+    /// Who leads, and what comes with that.
     case lock
+    /// All of it, as after a reconnect.
+    case all
 }
 
 /// Owns the one ZooKeeper session of the agent, opens a new one after an expiry, and keeps its lease znode.
@@ -27,8 +29,8 @@ final class SessionOwner: Sendable {
         var move = SessionMove()
         var coordination = Coordination.never
         /// How the tree has changed since it was last read, as far as watches tell.
-        var change = TreeChange.lock
-        var changes: UInt64 = 0
+        var change = TreeChange.all
+        var changes = TreeChanges()
         var isPrepared = false
         var isAdmitted = false
         var isRepairing = false
@@ -38,7 +40,12 @@ final class SessionOwner: Sendable {
 
         mutating func mark(_ change: TreeChange) {
             self.change = max(self.change, change)
-            if change > .member { changes += 1 }
+            switch change {
+            case .none, .member: break
+            case .any: changes.rest += 1
+            case .lock: changes.lock += 1
+            case .all: changes = TreeChanges(lock: changes.lock + 1, rest: changes.rest + 1)
+            }
         }
     }
 
@@ -90,9 +97,7 @@ final class SessionOwner: Sendable {
     /// The tree has to be read again.
     func mark(_ change: TreeChange) { state.withLockedValue { $0.mark(change) } }
 
-    /// How often the tree may have changed, as far as watches, connections and writes of this process tell; members'
-    /// records apart.
-    var changes: UInt64 { state.withLockedValue { $0.changes } }
+    var changes: TreeChanges { state.withLockedValue { $0.changes } }
 
     /// Tells whether the tree changed at least so much since the last call; if so, takes note that it is being read.
     func take(_ least: TreeChange) -> Bool {
@@ -158,7 +163,7 @@ final class SessionOwner: Sendable {
             state.session = nil
             state.isPrepared = false
             state.coordination = .expired
-            state.mark(.lock)
+            state.mark(.all)
             return (true, state.move.cancel())
         }
         if isPresent { guardian.sessionEnded() }
@@ -203,7 +208,7 @@ final class SessionOwner: Sendable {
             case .connected(let connection):
                 let (isFirst, isTakenUp) = state.withLockedValue { state in
                     state.coordination = .connected
-                    state.mark(.lock)
+                    state.mark(.all)
                     return (!state.isPrepared, state.takenUp == connection.session)
                 }
                 logger.info(
@@ -348,7 +353,7 @@ final class SessionOwner: Sendable {
             }
             state.withLockedValue { state in
                 state.isRepairing = false
-                state.mark(.lock)
+                state.mark(.all)
             }
         }
     }

@@ -191,7 +191,7 @@ actor AgentLoop {
             applyConfiguration(tree)
         } catch {
             treeIsKnown = false
-            sessions.mark(.lock)
+            sessions.mark(.all)
             logger.debug("cannot read the tree: \(error)")
         }
     }

@@ -69,7 +69,9 @@ actor Publisher {
         post(view, decision, description, tree)
         maintainSlots(view, tree)
         // Peers that look at a record look later at the lock: what a failover begins comes first. Its end is looked at.
-        guard !decision.effects.contains(where: \.isOfFailover) else { return }
+        guard !decision.effects.contains(where: \.isOfFailover), view.running?.effect.isOfFailover != true else {
+            return
+        }
         // One round at a time: what changes meanwhile is published by the next.
         guard writing == nil || description != lastDescription else { return }
         lastDescription = description

@@ -10,9 +10,8 @@ struct ClusterReader: Sendable {
     private let question: TreeQuestion
     private let lastGood: LastGood
 
-    /// - Parameter changes: moves with whatever may have changed the tree, members' records apart; nil: everything is read
-    ///   each time.
-    init(layout: ZNodeLayout, logger: Logger, changes: (@Sendable () -> UInt64)? = nil) {
+    /// - Parameter changes: nil: everything is read each time.
+    init(layout: ZNodeLayout, logger: Logger, changes: (@Sendable () -> TreeChanges)? = nil) {
         self.layout = layout
         question = TreeQuestion(layout: layout, changes: changes)
         lastGood = LastGood(logger: logger)
