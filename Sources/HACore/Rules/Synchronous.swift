@@ -23,14 +23,19 @@ let synchronousRules: [Rule] = [
                 "asking the other members before: synchronous replication", .askPeers,
                 recheckAfter: .milliseconds(200))
         }
+        let former = sync.standbys.union([sync.leader].compactMap { $0 }).filter { !$0.isSame(as: s.view.me) }
+        // Commits would wait for a former leader that is down, until it is taken out of both.
+        let present = isStrict ? s.presentStandbys(leadership, behind: sql.position, former) : []
+        if isStrict, present.isEmpty, let ahead = s.standbyAhead(leadership) {
+            let reason = "receiving what \(ahead) has beyond this member before the promotion"
+            guard s.view.following?.member != ahead else { return Conclusion(reason, recheckAfter: .milliseconds(10)) }
+            return Conclusion(reason, .follow(ahead, leadership.term), recheckAfter: .milliseconds(10))
+        }
         guard s.ready("write-sync"), s.ready("set-synchronous") else {
             return Conclusion(
                 "Postponing promotion because synchronous replication state was updated by somebody else",
                 recheckAfter: .milliseconds(50))
         }
-        let former = sync.standbys.union([sync.leader].compactMap { $0 }).filter { !$0.isSame(as: s.view.me) }
-        // Commits would wait for a former leader that is down, until it is taken out of both.
-        let present = isStrict ? s.presentStandbys(leadership, behind: sql.position, former) : []
         let waitedFor = isStrict ? (present.isEmpty ? former : present) : []
         return Conclusion(
             "taking over synchronous replication before the promotion",
@@ -164,19 +169,33 @@ extension Situation {
             listed: listed, current: current, picked: keeps ? listed : picked, wanted: wanted, confirmed: confirmed)
     }
 
-    /// Whom the new primary is to wait for: standbys that answered and can stream from it at once, first those that have
-    /// every row already.
+    /// How long a new leader tries to receive what another standby has beyond it.
+    private static let catchUp = Duration.milliseconds(500)
+
+    /// Standbys that answered after the lock was proved, and could stream from here; with their positions.
+    private func answeredStandbys(_ leadership: Leadership) -> [(name: MemberID, view: MemberView, position: LSN)] {
+        guard let round = answers(since: leadership.provedAt) else { return [] }
+        return others.compactMap { other in
+            guard let answer = round.answers[other.name], answer.inRecovery, other.view.isRunning, !other.view.nosync,
+                !isCascading(other.view)
+            else { return nil }
+            return (other.name, other.view, answer.position)
+        }
+    }
+
+    /// One that received more, never acknowledged: it would have to be rewound before it could acknowledge anything.
+    fileprivate func standbyAhead(_ leadership: Leadership) -> MemberID? {
+        guard ready("follow"), view.now - leadership.provedAt < Self.catchUp else { return nil }
+        return answeredStandbys(leadership).min { ($0.position, $0.name) < ($1.position, $1.name) }?.name
+    }
+
+    /// Whom the new primary is to wait for: standbys that can stream from it at once, first those that have every row
+    /// already.
     fileprivate func presentStandbys(
         _ leadership: Leadership, behind position: LSN, _ former: Set<MemberID>
     ) -> Set<MemberID> {
-        guard let round = answers(since: leadership.provedAt) else { return [] }
         func isFormer(_ name: MemberID) -> Bool { former.contains { $0.isSame(as: name) } }
-        let present = others.filter { other in
-            guard let answer = round.answers[other.name], answer.inRecovery, answer.position <= position else {
-                return false
-            }
-            return other.view.isRunning && !other.view.nosync && !isCascading(other.view)
-        }
+        let present = answeredStandbys(leadership).filter { $0.position <= position }
         let order = present.sorted { left, right in
             if isFormer(left.name) != isFormer(right.name) { return isFormer(left.name) }
             if left.view.nofailover != right.view.nofailover { return right.view.nofailover }

@@ -252,10 +252,8 @@ final class SimPostgres {
 
     /// Whether the walreceiver would get WAL from `other`, judged by numbers as PostgreSQL does.
     private func mayStream(from other: SimPostgres) -> Bool {
-        // A walsender goes on until the last record is shipped.
-        guard let own = lineage.last, other.phase == .running || other.phase == .stopping,
-            !(other.inRecovery && !other.isStreaming)
-        else { return false }
+        // A walsender goes on until the last record is shipped; a standby without an upstream sends what it has, too.
+        guard let own = lineage.last, other.phase == .running || other.phase == .stopping else { return false }
         if let index = other.lineage.lastIndex(where: { $0.number == own.number }) {
             let end = index + 1 < other.lineage.count ? other.lineage[index + 1].start : other.wal
             return wal <= end
