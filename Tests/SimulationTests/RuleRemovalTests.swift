@@ -125,7 +125,7 @@ struct RuleRemovalTests {
         "sync.add": (.mixed, 0),
         "sync.before-promotion": (.mixed, 3),
         "sync.enable": (.failovers, 1),
-        "sync.remove": (.thirdParties, 86),
+        "sync.remove": (.paused, 307),
         "sync.set": (.mixed, 0),
         "candidate.not-synchronous": (.mixed, 3),
         "tree.prepare": (.mixed, 0),
