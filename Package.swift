@@ -37,9 +37,9 @@ var targets: [Target] = [
     .target(name: "HACore", swiftSettings: optimized),
     .target(name: "Simulation", dependencies: ["HACore"], swiftSettings: optimized),
     .target(name: "AdminModel", dependencies: ["HACore"]),
-    .target(name: "Waiting", dependencies: [locks]),
+    .target(name: "Waiting", dependencies: ["CPlatform", locks]),
     .target(name: "ZooKeeper", dependencies: ["CZooKeeper", "CPlatform", "Waiting", log, locks]),
-    .target(name: "LibPQ", dependencies: ["CLibPQ", log]),
+    .target(name: "LibPQ", dependencies: ["CLibPQ", "Waiting", log]),
     .target(
         name: "PostgresControl",
         dependencies: ["HACore", "LibPQ", "CPlatform", "Waiting", log, locks, system, subprocess]),

@@ -1,5 +1,6 @@
 // Linux calls that Swift cannot import by itself (variadic syscall, macros, GNU extensions).
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,3 +30,6 @@ static inline int64_t matriarch_boottime_ns(void) {
 
 /// The kernel's number of the calling thread.
 static inline int matriarch_gettid(void) { return (int)syscall(SYS_gettid); }
+
+/// Names the calling thread, by at most 15 bytes.
+static inline void matriarch_name_thread(const char *name) { prctl(PR_SET_NAME, name); }

@@ -1,9 +1,9 @@
-import Dispatch
+import Waiting
 
 /// One connection to a PostgreSQL server. Statements run one after the other on a thread of the connection's own; each
 /// has a deadline, and a connection that missed one is closed.
 public actor PostgresConnection {
-    private nonisolated let executor: QueueExecutor
+    private nonisolated let executor: ThreadExecutor
     private var handle: ConnectionHandle?
 
     /// `server_version_num`, such as 150020.
@@ -13,7 +13,7 @@ public actor PostgresConnection {
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    private init(_ handle: ConnectionHandle, on executor: QueueExecutor) {
+    private init(_ handle: ConnectionHandle, on executor: ThreadExecutor) {
         self.executor = executor
         self.handle = handle
         serverVersion = handle.serverVersion
@@ -30,21 +30,21 @@ public actor PostgresConnection {
     public static func connect(
         _ info: ConnectionInfo, asUser: Bool = false, statementTimeout: Duration? = nil, deadline: Duration
     ) async throws(PostgresError) -> PostgresConnection {
-        let executor = QueueExecutor(label: "postgres-connection")
+        let executor = ThreadExecutor(name: "postgres")
         let full = asUser ? info.with("client_encoding", "UTF8") : completed(info, statementTimeout)
         let due = Moment.after(deadline)
+        var timer: Deadlines.Ticket?
         let result = await withCheckedContinuation { continuation in
             let once = OneShot<Result<ConnectionHandle, PostgresError>>(continuation)
-            executor.queue.async { once.settle(ConnectionHandle.open(full, by: due)) }
+            executor.run { once.settle(ConnectionHandle.open(full, by: due)) }
             // Name resolution and GSS block inside libpq whatever we ask for. Then the waiter leaves, and the handle is
             // freed when that call returns.
-            let grace = DispatchTimeInterval.milliseconds(20)
-            let wait = DispatchTimeInterval.nanoseconds(Int(clamping: due.nanosecondsLeft))
-            Self.timers.asyncAfter(deadline: .now() + wait + grace) {
+            timer = Deadlines.after(.nanoseconds(due.nanosecondsLeft) + .milliseconds(20)) {
                 once.settle(
                     .failure(PostgresError(.timedOut, "no connection within the deadline", outcome: .didNotHappen)))
             }
         }
+        if let timer { Deadlines.cancel(timer) }
         return PostgresConnection(try result.get(), on: executor)
     }
 
@@ -98,9 +98,6 @@ public actor PostgresConnection {
 
     /// Ends the session; later statements throw `.closed`.
     public func close() { handle = nil }
-
-    /// Never blocked, so that deadlines are kept.
-    private static let timers = DispatchQueue(label: "postgres-connection.timers")
 
     private static let closed = PostgresError(.closed, "the connection is closed", outcome: .didNotHappen)
 

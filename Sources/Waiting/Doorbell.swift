@@ -28,8 +28,9 @@ public final class Doorbell: @unchecked Sendable {
     public func ring() {
         pthread_mutex_lock(mutex)
         rung = true
-        pthread_cond_signal(condition)
         pthread_mutex_unlock(mutex)
+        // Unlocked: whoever wakes would have to wait once more.
+        pthread_cond_signal(condition)
     }
 
     /// Sleeps until it rings.

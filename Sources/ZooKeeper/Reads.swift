@@ -5,12 +5,20 @@ import NIOConcurrencyHelpers
 ///
 /// A watch is told once: of the next change or deletion, by `exists` also of the next creation.
 public enum ReadRequest: Hashable, Sendable {
+    public enum Watch: Hashable, Sendable {
+        case none
+        /// Told as an event.
+        case event
+        /// Told by ``ZooKeeperSession/takeTold()`` alone: wakes nobody.
+        case quiet
+    }
+
     /// The data and their Stat. Sets no watch on a znode that does not exist: use `exists` for that.
-    case get(ZNodePath, watch: Bool = false)
+    case get(ZNodePath, watch: Watch = .none)
     /// The Stat.
-    case exists(ZNodePath, watch: Bool = false)
+    case exists(ZNodePath, watch: Watch = .none)
     /// The names of the children. Sets no watch on a znode that does not exist.
-    case children(ZNodePath, watch: Bool = false)
+    case children(ZNodePath, watch: Watch = .none)
 
     public var path: ZNodePath {
         switch self {
@@ -21,12 +29,27 @@ public enum ReadRequest: Hashable, Sendable {
     fileprivate func submit(to handle: OpaquePointer, _ context: UnsafeRawPointer?) -> Int32 {
         switch self {
         case .get(let path, let watch):
-            zoo_aget(handle, path.description, watch ? 1 : 0, Completions.data, context)
+            zoo_awget(handle, path.description, watch.watcher, watch.context(handle), Completions.data, context)
         case .exists(let path, let watch):
-            zoo_aexists(handle, path.description, watch ? 1 : 0, Completions.stat, context)
+            zoo_awexists(handle, path.description, watch.watcher, watch.context(handle), Completions.stat, context)
         case .children(let path, let watch):
-            zoo_aget_children(handle, path.description, watch ? 1 : 0, Completions.children, context)
+            zoo_awget_children(
+                handle, path.description, watch.watcher, watch.context(handle), Completions.children, context)
         }
+    }
+}
+
+extension ReadRequest.Watch {
+    fileprivate var watcher: watcher_fn? {
+        switch self {
+        case .none: nil
+        case .event: SessionState.watcher
+        case .quiet: SessionState.quietWatcher
+        }
+    }
+
+    fileprivate func context(_ handle: OpaquePointer) -> UnsafeMutableRawPointer? {
+        self == .none ? nil : UnsafeMutableRawPointer(mutating: zoo_get_context(handle))
     }
 }
 
@@ -86,21 +109,21 @@ extension ZooKeeperSession {
     public func get(
         _ path: ZNodePath, watch: Bool = false, deadline: Duration
     ) async throws(ZooKeeperError) -> (data: [UInt8], stat: ZNodeStat)? {
-        try await read([.get(path, watch: watch)], deadline: deadline)[0].data
+        try await read([.get(path, watch: watch ? .event : .none)], deadline: deadline)[0].data
     }
 
     /// The Stat; nil when there is no such znode.
     public func exists(
         _ path: ZNodePath, watch: Bool = false, deadline: Duration
     ) async throws(ZooKeeperError) -> ZNodeStat? {
-        try await read([.exists(path, watch: watch)], deadline: deadline)[0].stat
+        try await read([.exists(path, watch: watch ? .event : .none)], deadline: deadline)[0].stat
     }
 
     /// The names of the children, sorted; nil when there is no such znode (and then no watch).
     public func children(
         _ path: ZNodePath, watch: Bool = false, deadline: Duration
     ) async throws(ZooKeeperError) -> [String]? {
-        try await read([.children(path, watch: watch)], deadline: deadline)[0].children
+        try await read([.children(path, watch: watch ? .event : .none)], deadline: deadline)[0].children
     }
 }
 

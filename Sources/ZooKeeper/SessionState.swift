@@ -16,6 +16,8 @@ final class SessionState: Sendable {
         var anchor: Int64
         var end: ZooKeeperError.Code?
         var waiting: [OneShot<Result<Connection, ZooKeeperError>>] = []
+        /// What watches have told of, until somebody asks.
+        var told: Set<ZNodePath> = []
     }
 
     let number: UInt64
@@ -61,8 +63,28 @@ final class SessionState: Sendable {
         let session = Unmanaged<SessionState>.fromOpaque(context).takeUnretainedValue()
         if type == ZOO_SESSION_EVENT {
             session.sessionEvent(state, handle)
-        } else if let change = change(type), let path, let node = try? ZNodePath(String(cString: path)) {
+        } else if let change = change(type), let node = session.told(of: path) {
             session.events.yield(.node(change, node))
+        }
+    }
+
+    /// For watches that are nobody's event. The library calls it at session events, too: those are the other one's.
+    static let quietWatcher: watcher_fn = { _, type, _, path, context in
+        guard let context, change(type) != nil else { return }
+        _ = Unmanaged<SessionState>.fromOpaque(context).takeUnretainedValue().told(of: path)
+    }
+
+    private func told(of path: UnsafePointer<CChar>?) -> ZNodePath? {
+        guard let path, let node = try? ZNodePath(String(cString: path)) else { return nil }
+        state.withLockedValue { _ = $0.told.insert(node) }
+        return node
+    }
+
+    /// Emptied by each call.
+    func takeTold() -> Set<ZNodePath> {
+        state.withLockedValue { state in
+            defer { state.told = [] }
+            return state.told
         }
     }
 

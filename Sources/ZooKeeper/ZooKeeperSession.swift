@@ -62,6 +62,12 @@ public actor ZooKeeperSession {
     /// What another process needs to take up this session; nil before the first connect.
     public nonisolated var credentials: SessionCredentials? { handle.state.credentials }
 
+    /// What watches of either kind have told of since the last call.
+    ///
+    /// They are told before the answer to whatever is asked after the change: once that is here, a path that is not
+    /// among these is as it was.
+    public nonisolated func takeTold() -> Set<ZNodePath> { handle.state.takeTold() }
+
     /// It has ended, or its close has begun.
     public nonisolated var isOver: Bool { handle.isClosed || handle.state.end != nil }
 

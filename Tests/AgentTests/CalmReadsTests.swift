@@ -37,7 +37,10 @@ struct CalmReadsTests {
                 let changes = Locked(TreeChanges())
                 let scene = Scene(
                     layout: layout, writer: writer, session: session, changes: changes,
-                    reader: ClusterReader(layout: layout, logger: silent, changes: { changes.withLock { $0 } }))
+                    reader: ClusterReader(
+                        question: TreeQuestion(
+                            layout: layout, changes: { changes.withLock { $0 } }, longestCalm: (10, .milliseconds(1))),
+                        logger: silent))
                 try await writer.prepare(layout)
                 try await scene.lead("a")
                 try await writer.put(layout.member("a"), #"{"state":"running","role":"primary"}"#, .ephemeral)

@@ -4,6 +4,7 @@ import Foundation
 import HACore
 import Support
 import Testing
+import Waiting
 
 @testable import Agent
 

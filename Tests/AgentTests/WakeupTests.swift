@@ -2,6 +2,7 @@ import Foundation
 import HACore
 import Support
 import Testing
+import Waiting
 
 @testable import Agent
 

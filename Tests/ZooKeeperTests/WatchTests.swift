@@ -37,6 +37,31 @@ struct WatchTests {
         }
     }
 
+    @Test("A quiet watch is no event, and is told of before the answer to what is asked after the change")
+    func quiet() async throws {
+        let host = try await Shared.standalone().host
+        try await withSession(host) { writer in
+            try await withSession(host) { witness in
+                try await writer.session.create("/quiet", deadline: patience)
+                let paths: [ZNodePath] = ["/quiet", "/quiet/none"]
+                _ = try await witness.session.read(
+                    [.get(paths[0], watch: .quiet), .exists(paths[1], watch: .quiet)], deadline: patience)
+                #expect(witness.session.takeTold().isEmpty)
+                for round in 0..<20 {
+                    try await writer.session.set("/quiet", [UInt8(round)], expecting: .any, deadline: patience)
+                    // Through the same server: what is asked now is asked after the change.
+                    _ = try await witness.session.get("/", deadline: patience)
+                    #expect(witness.session.takeTold() == [paths[0]])
+                    _ = try await witness.session.read([.get(paths[0], watch: .quiet)], deadline: patience)
+                }
+                try await writer.session.create(paths[1], deadline: patience)
+                _ = try await witness.session.get("/", deadline: patience)
+                #expect(witness.session.takeTold() == [paths[1]])
+                #expect(witness.nodeEvents.isEmpty)
+            }
+        }
+    }
+
     @Test func watchesSurviveAReconnect() async throws {
         let server = try await ZooKeeperServer.standalone()
         try await withSession(server.host) { writer in

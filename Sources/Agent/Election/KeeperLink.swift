@@ -148,6 +148,7 @@ final class KeeperLink: Sendable {
     func extend(until end: Instant) { _ = state.withLockedValue { $0.client }?.extend(until: end) }
     func lower(to end: Instant) { _ = state.withLockedValue { $0.client }?.lower(to: end) }
     func fence() { _ = state.withLockedValue { $0.client }?.fence() }
+    func beat() { state.withLockedValue { $0.client }?.beat() }
 
     // MARK: The loop
 
@@ -171,7 +172,7 @@ final class KeeperLink: Sendable {
     /// The keeper that is attached.
     var identity: KeeperIdentity? { state.withLockedValue { $0.client }?.identity }
 
-    /// A keeper is attached and answered the last ping; at most 1.6 s old.
+    /// A keeper is attached and answered the last ping; at most 1.7 s old.
     var answers: Bool { state.withLockedValue { $0.client != nil && !$0.isSilent } }
 
     /// The last status that was read.

@@ -300,7 +300,7 @@ final class LeaseGuard: Sendable {
         if after < before { keeper.lower(to: after) } else { keeper.extend(until: after) }
     }
 
-    /// On the ZooKeeper client's thread: the lease's arithmetic and at most one message to the keeper.
+    /// On the ZooKeeper client's thread: the lease's arithmetic, at most one message to the keeper and its ping.
     private func finished(_ result: RenewalResult, of renewal: Renewal) {
         let leadership = renewal.leadership
         let sentAt = Instant(nanoseconds: result.sentAt)
@@ -324,6 +324,7 @@ final class LeaseGuard: Sendable {
         }
         // `leader` is gone or no longer ours: stop now, not at the deadline (lock.md 4.B).
         if armedLockLost, !state.withLockedValue({ $0.isPaused }) { keeper.fence() }
+        keeper.beat()
         guard case .failure = result.result else {
             // The thread sleeps until the next one is due: only one that is late already does not wait for that.
             if state.withLockedValue({ Instant.now >= $0.nextAt }) { work.ring() }

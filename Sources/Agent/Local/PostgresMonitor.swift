@@ -41,7 +41,7 @@ actor PostgresMonitor {
         let known = latest?.status.sql.at
         if !isAsking {
             isAsking = true
-            Task { await self.ask(postmaster) }
+            Task(executorPreference: LoopThread.shared) { await self.ask(postmaster) }
         }
         await wait(atMost: isOverdue ? min(deadline, Self.overduePatience) : deadline)
         guard let latest, latest.postmaster == postmaster, latest.status.sql.at != known else {

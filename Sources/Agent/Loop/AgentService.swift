@@ -34,7 +34,7 @@ public struct AgentService: Service {
         }
         guardian.start()
         let connecting = Task { await connect(after: unattached) }
-        let looping = Task { await loop.run() }
+        let looping = Task(executorPreference: LoopThread.shared) { await loop.run() }
         let meshing = Task { await mesh.run() }
         defer { meshing.cancel() }
         let ending = await withGracefulShutdownHandler {

@@ -2,6 +2,7 @@ import Dispatch
 import Glibc
 import HACore
 import NIOConcurrencyHelpers
+import Waiting
 
 /// Records on their way to a file or to stderr, on a thread of its own. Bounded: what does not fit, or cannot be written,
 /// is counted and said later.

@@ -29,7 +29,7 @@ actor Publisher {
     private var cached: JSONObject?
     private var writing: Task<Void, Never>?
     private var maintainedAt = Instant(nanoseconds: 0)
-    private var maintainedMembers: [SlotWishes.Member] = []
+    private var maintained = SlotBasis()
     private var dcsLastSeen = 0
     private var wasPrimary = false
     private var lastDescription: LocalDescription?
@@ -76,10 +76,9 @@ actor Publisher {
         guard writing == nil || description != lastDescription else { return }
         lastDescription = description
         let previous = writing
-        writing = Task {
+        writing = Task(executorPreference: LoopThread.shared) {
             await previous?.value
-            await self.write(view, decision, description, tree)
-            self.writing = nil
+            await self.writeOnce(view, decision, description, tree)
         }
     }
 
@@ -112,6 +111,13 @@ actor Publisher {
                 usableSlots: meshSlots.usableSlots?.count,
                 running: view.running?.effect.name, pendingRestart: pending.changes,
                 scheduledRestart: orders.scheduled?.record))
+    }
+
+    private func writeOnce(
+        _ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?
+    ) async {
+        await write(view, decision, description, tree)
+        writing = nil
     }
 
     private func write(
@@ -161,6 +167,17 @@ actor Publisher {
         }
     }
 
+    /// What slots are made from. While it stands they are looked at less often: only somebody else may have changed them.
+    private struct SlotBasis: Equatable {
+        var members: [SlotWishes.Member] = []
+        var leader: MemberID?
+        var status: StatusRecord?
+        var position: LSN?
+        var configZxid: Int64?
+    }
+
+    private static let calmPace = Duration.seconds(10)
+
     /// Beside everything else: slots need SQL, which may be slow.
     private func maintainSlots(_ view: ClusterView, _ tree: TreeSnapshot?) {
         guard let tree, view.local.isRunning, let sql = view.local.sql, view.running == nil else { return }
@@ -169,14 +186,19 @@ actor Publisher {
             member.position = nil
             return member
         }
-        // Whoever is to stream from here needs its slot at once, so that it can connect with it.
-        guard members != maintainedMembers || Instant.now - maintainedAt >= view.policy.loopWait else { return }
-        maintainedAt = Instant.now
-        maintainedMembers = members
         let isLeader = view.leadership != nil && !sql.inRecovery
         // A lock of ours on a server that does not lead yet is nobody's.
         let leader = isLeader ? me : tree.view.leader.flatMap { $0.member == me ? nil : $0.member }
-        Task { await slots.maintain(members: tree.members, leader: leader, status: tree.status, own: sql.position) }
+        let basis = SlotBasis(
+            members: members, leader: leader, status: tree.status, position: sql.position, configZxid: tree.configZxid)
+        let pace = basis == maintained ? max(view.policy.loopWait, Self.calmPace) : view.policy.loopWait
+        // Whoever is to stream from here needs its slot at once, so that it can connect with it.
+        guard members != maintained.members || Instant.now - maintainedAt >= pace else { return }
+        maintainedAt = Instant.now
+        maintained = basis
+        Task(executorPreference: LoopThread.shared) { [slots] in
+            await slots.maintain(members: tree.members, leader: leader, status: tree.status, own: sql.position)
+        }
     }
 }
 

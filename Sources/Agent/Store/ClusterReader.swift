@@ -12,8 +12,12 @@ struct ClusterReader: Sendable {
 
     /// - Parameter changes: nil: everything is read each time.
     init(layout: ZNodeLayout, logger: Logger, changes: (@Sendable () -> TreeChanges)? = nil) {
-        self.layout = layout
-        question = TreeQuestion(layout: layout, changes: changes)
+        self.init(question: TreeQuestion(layout: layout, changes: changes), logger: logger)
+    }
+
+    init(question: TreeQuestion, logger: Logger) {
+        layout = question.layout
+        self.question = question
         lastGood = LastGood(logger: logger)
     }
 

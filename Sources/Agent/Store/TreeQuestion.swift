@@ -1,3 +1,4 @@
+import HACore
 import LocalConfiguration
 import NIOConcurrencyHelpers
 import ZooKeeper
@@ -15,11 +16,28 @@ struct TreeAnswers: Sendable {
         (answers[path]?.children ?? []).compactMap { try? path.child($0) }
     }
 
+    /// Those whose watch has told of nothing yet: they are as they were read.
+    fileprivate private(set) var vouched: Set<ZNodePath> = []
+
     fileprivate mutating func read(
         _ requests: [ReadRequest], _ session: ZooKeeperSession, _ deadline: Duration
     ) async throws(ZooKeeperError) {
         for (request, answer) in zip(requests, try await session.read(requests, deadline: deadline)) {
             answers[request.path] = answer
+            if request.setsWatch(answer) { vouched.insert(request.path) }
+        }
+        note(told: session.takeTold())
+    }
+
+    fileprivate mutating func note(told paths: Set<ZNodePath>) { vouched.subtract(paths) }
+}
+
+extension ReadRequest {
+    /// Whether a change of the data will be told of.
+    fileprivate func setsWatch(_ answer: ReadAnswer) -> Bool {
+        switch (self, answer) {
+        case (.get(_, watch: .none), _), (.exists(_, watch: .none), _), (.get, .absent), (.children, _): false
+        default: true
         }
     }
 }
@@ -45,13 +63,13 @@ struct TreeQuestion: Sendable {
         var absent: Set<ZNodePath> = []
 
         func requests(beyond known: Guess = Guess()) -> [ReadRequest] {
-            absent.subtracting(known.absent).flatMap(TreeQuestion.expecting) + memberRequests(beyond: known)
+            absent.subtracting(known.absent).flatMap { TreeQuestion.expecting($0) } + memberRequests(beyond: known)
                 + leaseRequests(beyond: known)
         }
 
         func memberRequests(beyond known: Guess = Guess()) -> [ReadRequest] {
             members.filter { !known.members.contains($0) || watched.contains($0) && !known.watched.contains($0) }
-                .map { .get($0, watch: watched.contains($0)) }
+                .map { .get($0, watch: watched.contains($0) ? .event : .quiet) }
         }
 
         func leaseRequests(beyond known: Guess = Guess()) -> [ReadRequest] {
@@ -67,19 +85,25 @@ struct TreeQuestion: Sendable {
         var changes = TreeChanges()
         /// Since everything was read.
         var calmReads = 0
+        var allReadAt = Instant.now
     }
-
-    /// Everything is read again after so many looks that did not: nothing depends for long on a watch that got lost.
-    private static let mostCalmReads = 10
 
     let layout: ZNodeLayout
     private let changes: (@Sendable () -> TreeChanges)?
+    private let longestCalm: (reads: Int, time: Duration)
     private let last = NIOLockedValueBox(Last())
 
-    /// - Parameter changes: nil: everything is read each time.
-    init(layout: ZNodeLayout, changes: (@Sendable () -> TreeChanges)? = nil) {
+    /// - Parameters:
+    ///   - changes: nil: everything is read each time.
+    ///   - longestCalm: everything is read again after so many looks and so long without: nothing depends for ever on a
+    ///     watch that got lost.
+    init(
+        layout: ZNodeLayout, changes: (@Sendable () -> TreeChanges)? = nil,
+        longestCalm: (reads: Int, time: Duration) = (10, .seconds(60))
+    ) {
         self.layout = layout
         self.changes = changes
+        self.longestCalm = longestCalm
     }
 
     /// - Parameters:
@@ -89,23 +113,37 @@ struct TreeQuestion: Sendable {
     func ask(
         _ session: ZooKeeperSession, deadline: Duration, isWatched: (_ member: String, TreeAnswers) -> Bool
     ) async throws(ZooKeeperError) -> TreeAnswers {
-        let last = last.withLockedValue { $0 }
+        // A read that fails leaves nothing to go on from: what watches told of meanwhile is forgotten with it.
+        let last = last.withLockedValue { last in
+            defer { last.connection = nil }
+            return last
+        }
         // Taken before anything is read: what changes later counts as another change.
         var next = Last(
-            connection: session.connection, changes: changes?() ?? TreeChanges(), calmReads: last.calmReads + 1)
+            connection: session.connection, changes: changes?() ?? TreeChanges(), calmReads: last.calmReads + 1,
+            allReadAt: last.allReadAt)
         var extent = extent(of: next, after: last)
-        if extent == .everything { next.calmReads = 0 } else { next.answers = last.answers }
-        try await next.answers.read(requests(extent, last.guess), session, deadline)
+        if extent == .everything {
+            (next.calmReads, next.allReadAt) = (0, Instant.now)
+        } else {
+            next.answers = last.answers
+            next.answers.note(told: session.takeTold())
+        }
+        let first = requests(extent, last.guess, next.answers)
+        try await next.answers.read(first, session, deadline)
         if extent == .steady, lock(next.answers) != lock(last.answers) {
             extent = .lock
-            try await next.answers.read(requests(extent, last.guess), session, deadline)
+            try await next.answers.read(requests(extent, last.guess, next.answers), session, deadline)
         }
 
         let members = next.answers.children(layout.members)
         next.guess = Guess(
             members: Set(members), watched: Set(members.filter { isWatched($0.name, next.answers) }),
             leases: Set(next.answers.children(layout.leases)), absent: Set(lasting.filter { next.answers[$0] == nil }))
-        try await next.answers.read(next.guess.requests(beyond: last.guess), session, deadline)
+        var second = next.guess.requests(beyond: last.guess)
+        // What watches have told of meanwhile.
+        if extent == .steady { second += unvouched(last.guess, next.answers).filter { !first.contains($0) } }
+        try await next.answers.read(second, session, deadline)
         self.last.withLockedValue { $0 = next }
         return next.answers
     }
@@ -121,7 +159,7 @@ struct TreeQuestion: Sendable {
 
     private func extent(of next: Last, after last: Last) -> Extent {
         guard changes != nil, next.connection == last.connection, next.changes.rest == last.changes.rest,
-            next.calmReads <= Self.mostCalmReads
+            next.calmReads <= longestCalm.reads || Instant.now - next.allReadAt < longestCalm.time
         else { return .everything }
         return next.changes.lock == last.changes.lock && lock(last.answers) != nil ? .steady : .lock
     }
@@ -131,25 +169,39 @@ struct TreeQuestion: Sendable {
         answers[layout.leader].map { [$0.stat.czxid, Int64($0.stat.version.rawValue)] }
     }
 
-    private func requests(_ extent: Extent, _ guess: Guess) -> [ReadRequest] {
-        let unwatched = [layout.epoch, layout.status, layout.sync, layout.history].map { ReadRequest.get($0) }
+    private func requests(_ extent: Extent, _ guess: Guess, _ known: TreeAnswers) -> [ReadRequest] {
         // `leader` first: sessions that are read after it and are gone prove its absence (lock.md M2).
         switch extent {
-        case .steady: return [.get(layout.leader, watch: true)] + unwatched + guess.memberRequests()
-        case .lock:
-            return Self.expecting(layout.leader) + unwatched + [.get(layout.timeline), .children(layout.leases)]
-                + guess.memberRequests() + guess.leaseRequests()
+        case .steady:
+            return [.get(layout.leader, watch: .event), .get(layout.status)] + unvouched(guess, known)
+        case .lock: return Self.expecting(layout.leader) + race + guess.memberRequests() + guess.leaseRequests()
         case .everything:
             return Self.expecting(layout.leader)
-                + lasting.filter { !guess.absent.contains($0) }.map { .get($0, watch: true) }
-                + [.exists(layout.bootstrap, watch: true), .children(layout.members, watch: true)]
-                + unwatched + [.get(layout.timeline), .children(layout.leases)] + guess.requests()
+                + lasting.filter { !guess.absent.contains($0) }.map { .get($0, watch: .event) }
+                + [.exists(layout.bootstrap, watch: .event), .children(layout.members, watch: .event)]
+                + race + guess.requests()
         }
+    }
+
+    /// Of what changes often, that which has changed, or may have without a word.
+    private func unvouched(_ guess: Guess, _ known: TreeAnswers) -> [ReadRequest] {
+        (quiet + guess.memberRequests()).filter { !known.vouched.contains($0.path) }
+    }
+
+    private var race: [ReadRequest] {
+        [.get(layout.status), .get(layout.timeline), .children(layout.leases)] + quiet
+    }
+
+    /// Changes are read with the next look.
+    private var quiet: [ReadRequest] {
+        [layout.epoch, layout.sync, layout.history].flatMap { Self.expecting($0, watch: .quiet) }
     }
 
     /// Watched, and seldom made or removed.
     private var lasting: [ZNodePath] { [layout.initialize, layout.config, layout.failover] }
 
     /// A get of a missing znode sets no watch, exists does. What is made in between is read here, and at its event.
-    private static func expecting(_ path: ZNodePath) -> [ReadRequest] { [.exists(path, watch: true), .get(path)] }
+    private static func expecting(_ path: ZNodePath, watch: ReadRequest.Watch = .event) -> [ReadRequest] {
+        [.exists(path, watch: watch), .get(path)]
+    }
 }

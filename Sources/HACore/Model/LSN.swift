@@ -7,11 +7,19 @@ public struct LSN: RawRepresentable, Hashable, Sendable, Comparable, CustomStrin
 
     /// Reads `HI/LO` in hexadecimal; nil for anything else.
     public init?(_ text: some StringProtocol) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let high = UInt32(parts[0], radix: 16), let low = UInt32(parts[1], radix: 16),
-            !parts[0].hasPrefix("+"), !parts[1].hasPrefix("+")
+        guard let slash = text.utf8.firstIndex(of: UInt8(ascii: "/")),
+            let high = Self.half(text.utf8[..<slash]), let low = Self.half(text.utf8[text.utf8.index(after: slash)...])
         else { return nil }
-        self.rawValue = UInt64(high) << 32 | UInt64(low)
+        self.rawValue = high << 32 | low
+    }
+
+    private static func half(_ digits: some Collection<UInt8>) -> UInt64? {
+        var value: UInt64 = 0
+        for digit in digits {
+            guard let digit = Character(UnicodeScalar(digit)).hexDigitValue, value <= 0xFFF_FFFF else { return nil }
+            value = value << 4 | UInt64(digit)
+        }
+        return digits.isEmpty ? nil : value
     }
 
     public static let zero = LSN(0)

@@ -58,7 +58,8 @@ enum AtomicFile {
         }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
+        // What is read each second, of /proc, is short.
+        var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
             let count = Glibc.read(descriptor, &buffer, buffer.count)
             if count == 0 { return bytes }

@@ -1,12 +1,12 @@
 import Dispatch
 import NIOConcurrencyHelpers
+import Waiting
 
 /// Where file operations run: a thread that may block, so that a slow disk does not take the cooperative pool with it.
 enum Disk {
     private static let queue = DispatchQueue(label: "postgres-control.disk")
     /// For what copies or removes whole directories: a look at a small file does not wait behind it.
     private static let bulk = DispatchQueue(label: "postgres-control.disk-bulk")
-    private static let timers = DispatchQueue(label: "postgres-control.disk-timers")
 
     /// Runs the operations in the order of the calls.
     /// - Parameter deadline: the caller leaves then; the operation itself cannot be ended, its outcome is unknown.
@@ -14,6 +14,7 @@ enum Disk {
         within deadline: Duration = .seconds(60),
         _ body: @escaping @Sendable () throws(PostgresControlError) -> Value
     ) async throws(PostgresControlError) -> Value {
+        var timer: Deadlines.Ticket?
         let result = await withCheckedContinuation {
             (continuation: CheckedContinuation<Result<Value, PostgresControlError>, Never>) in
             let waiting = NIOLockedValueBox<CheckedContinuation<Result<Value, PostgresControlError>, Never>?>(
@@ -27,11 +28,11 @@ enum Disk {
             (deadline > .seconds(60) ? bulk : queue).async {
                 settle(Result { () throws(PostgresControlError) in try body() })
             }
-            let wait = DispatchTimeInterval.milliseconds(Int(clamping: deadline.components.seconds) * 1000 + 1)
-            timers.asyncAfter(deadline: .now() + wait) {
+            timer = Deadlines.after(deadline) {
                 settle(.failure(PostgresControlError(.timedOut, "a file operation on a slow disk", outcome: .unknown)))
             }
         }
+        if let timer { Deadlines.cancel(timer) }
         return try result.get()
     }
 }

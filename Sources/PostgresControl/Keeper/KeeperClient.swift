@@ -45,6 +45,9 @@ public final class KeeperClient: Sendable {
     /// Pings it each second from now on. An element when an answer took more than 300 ms; ends with the connection.
     public func missedBeats() async -> AsyncStream<Void> { await connection.missedBeats() }
 
+    /// Pings it now if that is about due, so that nobody has to wake for it. Never waits.
+    public func beat() { connection.beat() }
+
     /// Why it does not answer to any of the pings, 0.3 s each; nil when it does. Throws `closed` when the connection is
     /// over. One is enough after a missed beat.
     public func silence(pings: Int = 2) async throws(KeeperError) -> KeeperSilence? {
@@ -74,7 +77,9 @@ public final class KeeperClient: Sendable {
     /// Moves the deadline later; ignored by the keeper when not armed, or when it is not later. False when the
     /// message could not be handed over: the deadline then stands where it stood.
     @discardableResult
-    public func extend(until deadline: Instant) -> Bool { connection.post("extend", [String(deadline.rawValue)]) }
+    public func extend(until deadline: Instant) -> Bool {
+        connection.post("extend", [String(deadline.rawValue)], beats: true)
+    }
 
     /// Moves the deadline earlier; ignored when it is not earlier, or not armed.
     @discardableResult

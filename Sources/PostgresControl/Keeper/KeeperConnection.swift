@@ -15,7 +15,7 @@ final class KeeperConnection: Sendable {
         var deadline: Deadlines.Ticket?
     }
 
-    private struct State {
+    fileprivate struct State {
         var descriptor: Int32
         var nextID: UInt64 = 1
         var waiting: [UInt64: Waiter] = [:]
@@ -37,10 +37,10 @@ final class KeeperConnection: Sendable {
         self.state = NIOLockedValueBox(State(descriptor: descriptor))
         self.logger = logger
         (events, continuation) = AsyncStream.makeStream(of: KeeperEvent.self)
-        let thread = Thread { [weak self, state, reading, continuation] in
+        startThread(named: "keeper") { [weak self, state, reading, continuation] in
             while Self.waitForMessage(descriptor, until: self?.nextBeat), let self {
                 self.read(descriptor)
-                self.beat()
+                self.lookAfterBeat()
                 if self.isClosed { break }
             }
             reading.withLock {
@@ -53,9 +53,6 @@ final class KeeperConnection: Sendable {
             continuation.yield(.closed)
             continuation.finish()
         }
-        thread.name = "keeper"
-        thread.stackSize = 256 * 1024
-        thread.start()
     }
 
     deinit { close() }
@@ -79,9 +76,19 @@ final class KeeperConnection: Sendable {
     }
 
     /// Hands a datagram over without waiting; false when the socket is gone or its queue is full.
-    func post(_ verb: String, _ fields: [String]) -> Bool {
-        guard let bytes = KeeperMessage(id: 0, verb: verb, fields: fields).encoded() else { return false }
-        return state.withLockedValue { Self.send(bytes, to: $0.descriptor) } == 0
+    /// - Parameter beats: its answer counts as one to a ping, if one is about due.
+    func post(_ verb: String, _ fields: [String] = [], beats: Bool = false) -> Bool {
+        let now = ContinuousClock.now
+        return state.withLockedValue { state in
+            let beat = beats ? state.beginBeat(now + Heartbeat.early) : nil
+            return Self.post(verb, fields, as: beat, &state)
+        }
+    }
+
+    /// No number: no answer.
+    private static func post(_ verb: String, _ fields: [String], as id: UInt64?, _ state: inout State) -> Bool {
+        guard let bytes = KeeperMessage(id: id ?? 0, verb: verb, fields: fields).encoded() else { return false }
+        return send(bytes, to: state.descriptor) == 0
     }
 
     /// Sends a request and waits for its answer.
@@ -147,6 +154,8 @@ final class KeeperConnection: Sendable {
     private func settle(_ id: UInt64, _ answer: Answer) {
         state.withLockedValue { state in
             if state.heartbeat?.asked?.id == id { state.heartbeat?.asked = nil }
+            // Whatever the keeper answers, it answers.
+            if case .success = answer { state.heartbeat?.next = .now + Heartbeat.pause }
             return state.waiting.removeValue(forKey: id)
         }?.resume(answer)
     }
@@ -217,9 +226,11 @@ final class KeeperConnection: Sendable {
 // MARK: The heartbeat
 
 extension KeeperConnection {
-    /// A ping each second, by the thread that reads: at rest it is most of what an agent does.
+    /// A ping each second, by who is awake then, else by the thread that reads: at rest it is most of what an agent does.
     struct Heartbeat: Sendable {
         static let pause = Duration.seconds(1)
+        /// So much earlier it may be for who is awake, and so much later the thread that reads wakes for it.
+        static let (early, late) = (Duration.milliseconds(500), Duration.milliseconds(100))
         static let patience = Duration.milliseconds(300)
         let missed: AsyncStream<Void>.Continuation
         /// The ping that has no answer yet.
@@ -242,29 +253,27 @@ extension KeeperConnection {
 
     /// Until when the thread waits for messages; nil: for as long as it takes.
     private var nextBeat: ContinuousClock.Instant? {
-        state.withLockedValue { $0.heartbeat.map { $0.asked?.due ?? $0.next } }
+        state.withLockedValue { $0.heartbeat.map { $0.asked?.due ?? $0.next + Heartbeat.late } }
     }
 
     /// After everything was read: an answer that lay there came in time.
-    private func beat() {
+    private func lookAfterBeat() {
         let now = ContinuousClock.now
         state.withLockedValue { state in
-            guard var heartbeat = state.heartbeat else { return }
-            if let asked = heartbeat.asked, now >= asked.due {
-                heartbeat.missed.yield()
-                heartbeat.asked = nil
+            if let asked = state.heartbeat?.asked, now >= asked.due {
+                state.heartbeat?.missed.yield()
+                state.heartbeat?.asked = nil
             }
-            if heartbeat.asked == nil, now >= heartbeat.next {
-                let id = state.nextID
-                state.nextID += 1
-                heartbeat.next = now + Heartbeat.pause
-                heartbeat.asked = (id, now + Heartbeat.patience)
-                // What cannot be sent has no answer either.
-                if let bytes = KeeperMessage(id: id, verb: "ping", fields: []).encoded() {
-                    _ = Self.send(bytes, to: state.descriptor)
-                }
-            }
-            state.heartbeat = heartbeat
+            // What cannot be sent has no answer either.
+            if let id = state.beginBeat(now - Heartbeat.late) { _ = Self.post("ping", [], as: id, &state) }
+        }
+    }
+
+    /// Pings the keeper if that is about due: of one who is awake anyhow. Never waits.
+    func beat() {
+        let now = ContinuousClock.now
+        state.withLockedValue { state in
+            if let id = state.beginBeat(now + Heartbeat.early) { _ = Self.post("ping", [], as: id, &state) }
         }
     }
 
@@ -276,6 +285,18 @@ extension KeeperConnection {
         if let end { wait = Int32(clamping: (max(.zero, end - .now).inNanoseconds + 999_999) / 1_000_000) }
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&entry, 1, wait) >= 0 || errno == EINTR
+    }
+}
+
+extension KeeperConnection.State {
+    /// The number of a message whose answer is waited for; nil when none is due at this time.
+    fileprivate mutating func beginBeat(_ time: ContinuousClock.Instant) -> UInt64? {
+        guard let next = heartbeat?.next, heartbeat?.asked == nil, time >= next else { return nil }
+        let now = ContinuousClock.now
+        defer { nextID += 1 }
+        heartbeat?.next = now + KeeperConnection.Heartbeat.pause
+        heartbeat?.asked = (nextID, now + KeeperConnection.Heartbeat.patience)
+        return nextID
     }
 }
 
