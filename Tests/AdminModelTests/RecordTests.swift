@@ -104,6 +104,10 @@ struct RecordTests {
         #expect(try FailoverRecord(znode: Array("{}".utf8)).isEmpty)
         #expect(try FailoverRecord(znode: Array(#"{"leader":"","member":null}"#.utf8)).json.text(.compact) == "{}")
         #expect(throws: JSONError.self) { try FailoverRecord(znode: Array(#"{"leader":"a","mem"#.utf8)) }
+        let fulfilled = FailoverRecord(candidate: "b", isFulfilled: true)
+        #expect(try FailoverRecord(znode: Array(#"{"member":"b","fulfilled":true}"#.utf8)) == fulfilled)
+        #expect(try FailoverRecord(znode: fulfilled.json.znode) == fulfilled)
+        #expect(!fulfilled.isEmpty, "Patroni would take it for none")
     }
 
     @Test("history: short entries of old versions, the cluster's timeline")

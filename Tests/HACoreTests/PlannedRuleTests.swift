@@ -74,6 +74,19 @@ struct PlannedRuleTests {
         #expect(later.recheckAfter <= .seconds(4))
     }
 
+    @Test("A request that was fulfilled stands for a second, moves nothing, and goes")
+    func fulfilled() {
+        var scene = requested(candidate: Scene.me)
+        scene.view.store?.request?.isFulfilled = true
+        scene.answer(["n2": Scene.standby(2000)])
+        let first = scene.decision
+        #expect(first.effects.isEmpty)
+        scene.memory = first.memory
+        scene.view.now = Scene.now + .milliseconds(1001)
+        scene.view.lease = scene.view.lease
+        #expect(scene.decision.effects == [.clearRequest(version: 7, Term(400))])
+    }
+
     @Test("The lock goes when a candidate has the whole checkpoint record, not a byte before")
     func release() {
         for running in [true, false] {

@@ -119,6 +119,7 @@ struct RuleRemovalTests {
         "replica.retarget": (.failovers, 0),
         "replica.start": (.mixed, 0),
         "replica.unfinished": (.failovers, 3),
+        "request.fulfilled": (.planned, 0),
         "request.hand-over": (.planned, 0),
         "settle.unknown-outcome": (.bootstraps, 29),
         "step-down.lease-ends": (.bootstraps, 0),

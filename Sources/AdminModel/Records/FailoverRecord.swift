@@ -7,11 +7,17 @@ public struct FailoverRecord: Hashable, Sendable {
     public var candidate: MemberID?
     /// ISO 8601 with offset, as the requester wrote it.
     public var scheduledAt: String?
+    /// The candidate has taken the lock. Left for a moment, since a Patroni that waits for the outcome reads the names of
+    /// the znodes, then this one: without a leader there and a request here it says "failed".
+    public var isFulfilled: Bool
 
-    public init(leader: MemberID? = nil, candidate: MemberID? = nil, scheduledAt: String? = nil) {
+    public init(
+        leader: MemberID? = nil, candidate: MemberID? = nil, scheduledAt: String? = nil, isFulfilled: Bool = false
+    ) {
         self.leader = leader
         self.candidate = candidate
         self.scheduledAt = scheduledAt
+        self.isFulfilled = isFulfilled
     }
 
     /// `scheduledAt` since 1970; nil without one, or when it cannot be read.
@@ -24,7 +30,8 @@ public struct FailoverRecord: Hashable, Sendable {
     public init(json: JSONValue) {
         self.init(
             leader: Self.name(json["leader"]), candidate: Self.name(json["member"] ?? json["candidate"]),
-            scheduledAt: json["scheduled_at"]?.asString.flatMap { $0.isEmpty ? nil : $0 })
+            scheduledAt: json["scheduled_at"]?.asString.flatMap { $0.isEmpty ? nil : $0 },
+            isFulfilled: json["fulfilled"]?.asBool ?? false)
     }
 
     /// Reads a znode, also the legacy text `leader:candidate`. Throws for what is longer than a znode may be.
@@ -47,6 +54,7 @@ public struct FailoverRecord: Hashable, Sendable {
         object["leader"] = leader.map { .string($0.rawValue) }
         object["member"] = candidate.map { .string($0.rawValue) }
         object["scheduled_at"] = scheduledAt.map(JSONValue.string)
+        object["fulfilled"] = isFulfilled ? .bool(true) : nil
         return .object(object)
     }
 

@@ -24,14 +24,16 @@ struct LockTransactions: Sendable {
 
     /// - Parameters:
     ///   - sync: the version of `sync` that the decision read: eligibility is proved at the moment of taking.
-    ///   - request: the version of `failover`, when an operator's request is fulfilled by it; it is cleared.
+    ///   - request: the version of `failover`, when an operator's request is fulfilled by it.
     func acquire(
         epoch: Version, sync: Version?, request: Version? = nil, session: SessionID, nonce: String
     ) -> [Operation] {
         [.set(layout.epoch, taken(session, nonce), .exactly(epoch))] + lockOperations
             + (sync.map { [.check(layout.sync, $0)] } ?? [])
-            + (request.map { [.set(layout.failover, FailoverRecord().json.znode, .exactly($0))] } ?? [])
+            + (request.map { [.set(layout.failover, fulfilled.json.znode, .exactly($0))] } ?? [])
     }
+
+    private var fulfilled: FailoverRecord { FailoverRecord(candidate: me, isFulfilled: true) }
 
     func replace(epoch: Version, session: SessionID, nonce: String) -> [Operation] {
         [.set(layout.epoch, taken(session, nonce), .exactly(epoch)), .delete(layout.leader, .exactly(Self.mark))]

@@ -102,7 +102,7 @@ struct ClusterReader: Sendable {
             view.request = StoreView.Request(
                 leader: failover.leader, candidate: failover.candidate,
                 dueAt: failover.moment.map { readAt + ($0 - MomentText.now) },
-                version: Int64(stat.version.rawValue))
+                version: Int64(stat.version.rawValue), isFulfilled: failover.isFulfilled)
         }
         return TreeSnapshot(
             view: view, members: members.map { ($0.name, $0.record) }, config: config?.object,

@@ -25,7 +25,7 @@ public enum Effect: Hashable, Sendable {
     case settle
 
     /// The lock's transactions (lock.md 3), each guarded by the version of `epoch` that was read.
-    /// With `request`, an operator's request of that version is fulfilled by it and cleared with it.
+    /// With `request`, an operator's request of that version is fulfilled by it and marked with it.
     /// `sync` is the version that the decision read: eligibility is proved at the moment of taking (rulings, Lock 2).
     case acquire(epochVersion: Int64, sync: Int64? = nil, request: Int64? = nil)
     case adopt(epochVersion: Int64)

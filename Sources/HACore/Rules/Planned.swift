@@ -60,11 +60,18 @@ let plannedRules: [Rule] = [
 
 /// Rules of the leader about an operator's request in `failover` (contract 4.8.1).
 let requestRules: [Rule] = [
+    Rule("request.fulfilled", "Whoever waits for the outcome has seen the new leader.", inPause: .always) { s in
+        guard let leadership = s.leadership, s.isLeading, let request = s.store?.request, request.isFulfilled,
+            let requestedAt = s.memory.requestedAt, s.view.now - requestedAt >= .seconds(1), s.ready("clear-request")
+        else { return nil }
+        return Conclusion(
+            "the request for another leader is fulfilled",
+            .clearRequest(version: request.version, leadership.term), recheckAfter: .milliseconds(100))
+    },
     Rule("request.refused", "A request that cannot be meant for this leader is taken back.", inPause: .always) { s in
-        guard let leadership = s.leadership, s.isLeading, let request = s.store?.request, s.ready("clear-request")
-        else {
-            return nil
-        }
+        guard let leadership = s.leadership, s.isLeading, let request = s.store?.request, !request.isFulfilled,
+            s.ready("clear-request")
+        else { return nil }
         if let leader = request.leader, leader != s.view.me {
             return s.takenBack("it names \(leader) as leader, which is \(s.view.me)", leadership)
         }
@@ -122,9 +129,9 @@ extension Situation {
     /// An operator's request that is due now.
     var dueRequest: StoreView.Request? {
         // What is scheduled waits for the end of a pause.
-        guard let request = store?.request, request.dueAt.map({ $0 <= view.now && !isPaused }) ?? true else {
-            return nil
-        }
+        guard let request = store?.request, !request.isFulfilled,
+            request.dueAt.map({ $0 <= view.now && !isPaused }) ?? true
+        else { return nil }
         return request
     }
 

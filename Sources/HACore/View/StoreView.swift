@@ -60,12 +60,18 @@ public struct StoreView: Hashable, Sendable {
         public var dueAt: Instant?
         /// Data version: who acts on it proves with it that it still stands.
         public var version: Int64
+        /// Somebody has taken the lock because of it.
+        public var isFulfilled: Bool
 
-        public init(leader: MemberID? = nil, candidate: MemberID? = nil, dueAt: Instant? = nil, version: Int64) {
+        public init(
+            leader: MemberID? = nil, candidate: MemberID? = nil, dueAt: Instant? = nil, version: Int64,
+            isFulfilled: Bool = false
+        ) {
             self.leader = leader
             self.candidate = candidate
             self.dueAt = dueAt
             self.version = version
+            self.isFulfilled = isFulfilled
         }
     }
 

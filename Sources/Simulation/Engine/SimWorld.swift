@@ -279,7 +279,10 @@ public final class SimWorld {
                 + nodes.map { "\($0.name): \($0.agent?.lastDecision?.rule.rawValue ?? "no agent")" }.joined(
                     separator: ", ")
         }
-        if case .request? = zookeeper.tree[.failover]?.data { return "a request for another leader is left" }
+        switch zookeeper.tree[.failover]?.data {
+        case .request, .fulfilled: return "a request for another leader is left"
+        default: break
+        }
         if let what = missingInSync(primary) { return what }
         guard zookeeper.tree[.leader]?.data == .name(primary.name) else { return "\(primary.name) has no lock" }
         if zookeeper.tree[.config] == nil { return "there is no config" }

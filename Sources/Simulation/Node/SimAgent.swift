@@ -387,10 +387,12 @@ final class SimAgent {
                 view.sync.standbys = standbys
             }
         }
-        if let failover = rest[.failover], case .request(let leader, let candidate, let due) = failover.data {
+        switch rest[.failover].map({ ($0.data, $0.version) }) {
+        case (.request(let leader, let candidate, let due), let version)?:
             view.request = StoreView.Request(
-                leader: leader, candidate: candidate, dueAt: due.map { node.clock.local($0) },
-                version: failover.version)
+                leader: leader, candidate: candidate, dueAt: due.map { node.clock.local($0) }, version: version)
+        case (.fulfilled, let version)?: view.request = StoreView.Request(version: version, isFulfilled: true)
+        default: break
         }
         return view
     }

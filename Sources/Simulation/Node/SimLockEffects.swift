@@ -12,7 +12,7 @@ extension SimAgent {
         ]
         switch effect {
         case .acquire(let version, let sync, let request):
-            var more = request.map { [SimOperation.set(.failover, .empty, expected: $0)] } ?? []
+            var more = request.map { [SimOperation.set(.failover, .fulfilled, expected: $0)] } ?? []
             if let sync, !world.weakened(.eligibilityUnchecked) { more.append(.check(.sync, sync)) }
             transaction(handle, [.set(.epoch, taken, expected: version)] + lock + more, done) { [self] result in
                 lead(epoch: result.znodes[0], term: result.znodes[1]?.czxid)

@@ -22,6 +22,7 @@ enum SimData: Hashable {
     case timeline(Timeline)
     case synchronous(leader: MemberID?, standbys: Set<MemberID>)
     case request(leader: MemberID?, candidate: MemberID?, dueAt: Nanoseconds?)
+    case fulfilled
 }
 
 struct SimZNode: Hashable {
