@@ -21,6 +21,8 @@ import Testing
         var scene = Scene.primary()
         scene.vitals.counts.decisions = ["leader.steady": 12, "leader.promote": 2]
         scene.vitals.counts.promotions = 1
+        scene.vitals.counts.lastPromotion = PromotionTimes(
+            locked: .milliseconds(14), ordered: .milliseconds(28), writable: .milliseconds(62))
         for delay in [1, 3, 2000] { scene.vitals.renewalDelays.note(.milliseconds(delay)) }
         #expect(text(scene) == Self.primaryText)
     }
@@ -229,6 +231,11 @@ import Testing
         # HELP matriarch_promotions_total Standbys that became primary.
         # TYPE matriarch_promotions_total counter
         matriarch_promotions_total\(labels) 1
+        # HELP matriarch_last_promotion_seconds Time of this member's last promotion, from the look on that found the leader lock free.
+        # TYPE matriarch_last_promotion_seconds gauge
+        matriarch_last_promotion_seconds{scope="gold",name="node-0",phase="locked"} 0.014
+        matriarch_last_promotion_seconds{scope="gold",name="node-0",phase="ordered"} 0.028
+        matriarch_last_promotion_seconds{scope="gold",name="node-0",phase="writable"} 0.062
 
         """
 }

@@ -27,7 +27,7 @@ struct AgentPhases {
             let end: [(Phase, [String])] = [
                 (.elected, ["rule=candidate.acquire", "next=acquire"]),
                 (.ordered, ["rule=leader.promote", "next=arm,promote"]),
-                (.promoted, ["rule=leader.checkpoint", "next=checkpoint"]),
+                (.promoted, ["PostgreSQL takes writes, "]),
             ]
             switch self {
             case .crash:

@@ -141,6 +141,13 @@ struct MetricsDocument: Sendable {
             "matriarch_step_downs_total", counts.stepDowns,
             "Times that the agent stopped PostgreSQL before its lease ended.")
         metrics.counter("matriarch_promotions_total", counts.promotions, "Standbys that became primary.")
+        if let last = counts.lastPromotion {
+            let phases = [("locked", last.locked), ("ordered", last.ordered), ("writable", last.writable)]
+            metrics.add(
+                .gauge, "matriarch_last_promotion_seconds",
+                "Time of this member's last promotion, from the look on that found the leader lock free.",
+                phases.map { ([("phase", $0.0)], Self.seconds($0.1)) })
+        }
     }
 
     /// 4.1.5 becomes 040105.

@@ -34,8 +34,9 @@ actor AgentLoop {
     /// Effects that ended and that no decision has seen yet.
     private var unseen: [FinishedEffect] = []
     private var hasConfiguration = false
-    /// What the mesh's loop goes by: whether this member leads, and with a server that is a primary.
-    private var lastLead: (term: Term?, isPrimary: Bool) = (nil, false)
+    /// What the mesh's loop goes by: whether this member leads, with a server that is a primary, and whether there is one.
+    private var lastLead: (term: Term?, isPrimary: Bool, hasMesh: Bool) = (nil, false, false)
+    private var promotion = PromotionWatch()
     private var treeReadAt: Instant?
     private var treeIsKnown = false
 
@@ -130,8 +131,12 @@ actor AgentLoop {
         memory = decision.memory
         log.note(decision, view)
         counts.note(decision)
+        if let times = promotion.note(view, decision.effects) { tell(times, view) }
         callbacks.look(view, decision.memory)
-        let lead = (term: view.leadership?.term, isPrimary: local.isRunning && local.sql?.inRecovery == false)
+        let lead = (
+            term: view.leadership?.term, isPrimary: local.isRunning && local.sql?.inRecovery == false,
+            hasMesh: settings.mesh != nil
+        )
         if lead != lastLead { mesh.signal(urgent: true) }
         lastLead = lead
         manager?.tell(.alive)
@@ -150,6 +155,16 @@ actor AgentLoop {
         effects.finished += later.finished.filter { $0.effect == .askPeers }
         unseen = later.finished.filter { $0.effect != .askPeers }
         (effects.running, effects.unsettled) = (later.running, later.unsettled)
+    }
+
+    private func tell(_ times: PromotionTimes, _ view: ClusterView) {
+        counts.note(times)
+        let (locked, ordered) = (times.locked.milliseconds, times.ordered.milliseconds)
+        logger.info(
+            """
+            PostgreSQL takes writes, \(times.writable.milliseconds) ms after the leader lock was found free: locked after \
+            \(locked) ms, promotion ordered after \(ordered) ms term=\(view.leadership?.term.description ?? "")
+            """)
     }
 
     private func view(of local: LocalPostgres, _ effects: EffectRunner.Taken) -> ClusterView {

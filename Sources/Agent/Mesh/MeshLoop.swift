@@ -85,7 +85,8 @@ actor MeshLoop {
     private func look() async -> Duration {
         guard let mesh = settings.mesh else {
             board.post(nil)
-            return .seconds(10)
+            // Woken when there is one.
+            return .seconds(3600)
         }
         do {
             guard let session = sessions.session, sessions.coordination == .connected else {

@@ -30,6 +30,8 @@ final class EventCounts: Sendable {
         }
     }
 
+    func note(_ times: PromotionTimes) { state.withLockedValue { $0.counts.lastPromotion = times } }
+
     func note(_ event: KeeperEvent) {
         if event == .promoted { state.withLockedValue { $0.counts.promotions += 1 } }
     }
@@ -45,6 +47,8 @@ public struct Counts: Hashable, Sendable {
     public var stepDowns = 0
     /// A standby became primary because this agent wanted it.
     public var promotions = 0
+    /// Nil before the first.
+    public var lastPromotion: PromotionTimes?
 }
 
 /// What changes between two looks: `/metrics` reads it at its own moment.
