@@ -40,5 +40,13 @@ struct PromotionWatch {
 }
 
 extension Effect {
-    fileprivate var isPromotion: Bool { if case .promote = self { true } else { false } }
+    /// A step of a failover that lasts some milliseconds.
+    var isOfFailover: Bool {
+        switch self {
+        case .askPeers, .acquire, .release, .arm: true
+        default: false
+        }
+    }
+
+    var isPromotion: Bool { if case .promote = self { true } else { false } }
 }

@@ -201,13 +201,3 @@ actor Publisher {
         }
     }
 }
-
-extension Effect {
-    /// A step of a failover that lasts some milliseconds.
-    fileprivate var isOfFailover: Bool {
-        switch self {
-        case .askPeers, .acquire, .release, .arm: true
-        default: false
-        }
-    }
-}

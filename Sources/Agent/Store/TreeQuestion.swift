@@ -67,9 +67,10 @@ struct TreeQuestion: Sendable {
                 + leaseRequests(beyond: known)
         }
 
-        func memberRequests(beyond known: Guess = Guess()) -> [ReadRequest] {
+        /// - Parameter others: the watch on those whose changes wait for the next look.
+        func memberRequests(beyond known: Guess = Guess(), others: ReadRequest.Watch = .quiet) -> [ReadRequest] {
             members.filter { !known.members.contains($0) || watched.contains($0) && !known.watched.contains($0) }
-                .map { .get($0, watch: watched.contains($0) ? .event : .quiet) }
+                .map { .get($0, watch: watched.contains($0) ? .event : others) }
         }
 
         func leaseRequests(beyond known: Guess = Guess()) -> [ReadRequest] {
@@ -174,12 +175,15 @@ struct TreeQuestion: Sendable {
         switch extent {
         case .steady:
             return [.get(layout.leader, watch: .event), .get(layout.status)] + unvouched(guess, known)
-        case .lock: return Self.expecting(layout.leader) + race + guess.memberRequests() + guess.leaseRequests()
+        case .lock:
+            // In a race most of it changes again at once: no watches that only tell so.
+            return Self.expecting(layout.leader) + race + calm.map { .get($0) } + guess.memberRequests(others: .none)
+                + guess.leaseRequests()
         case .everything:
             return Self.expecting(layout.leader)
                 + lasting.filter { !guess.absent.contains($0) }.map { .get($0, watch: .event) }
                 + [.exists(layout.bootstrap, watch: .event), .children(layout.members, watch: .event)]
-                + race + guess.requests()
+                + race + quiet + guess.requests()
         }
     }
 
@@ -188,14 +192,13 @@ struct TreeQuestion: Sendable {
         (quiet + guess.memberRequests()).filter { !known.vouched.contains($0.path) }
     }
 
-    private var race: [ReadRequest] {
-        [.get(layout.status), .get(layout.timeline), .children(layout.leases)] + quiet
-    }
+    /// Not watched: these change often, or matter in a race alone.
+    private var race: [ReadRequest] { [.get(layout.status), .get(layout.timeline), .children(layout.leases)] }
 
     /// Changes are read with the next look.
-    private var quiet: [ReadRequest] {
-        [layout.epoch, layout.sync, layout.history].flatMap { Self.expecting($0, watch: .quiet) }
-    }
+    private var calm: [ZNodePath] { [layout.epoch, layout.sync, layout.history] }
+
+    private var quiet: [ReadRequest] { calm.flatMap { Self.expecting($0, watch: .quiet) } }
 
     /// Watched, and seldom made or removed.
     private var lasting: [ZNodePath] { [layout.initialize, layout.config, layout.failover] }
