@@ -46,6 +46,30 @@ import Testing
         #expect(code(path, scene) == synchronous)
     }
 
+    @Test("A new leader in strict mode says so once its standby is there, or after a second")
+    func strict() {
+        var scene = Scene.primary(config: ["synchronous_mode": true, "synchronous_mode_strict": true])
+        scene.server?.sql.synchronousNames = "node_1"
+        #expect(code("/primary", scene) == 200, "it has led for long")
+        scene.status.promotedAt = Scene.now - .milliseconds(999)
+        #expect(code("/primary", scene) == 503)
+        #expect(code("/health", scene) == 200)
+        let standby = SQLStatus.Sender(name: "node-1", part: .sync, flushed: LSN(1))
+        var whole = scene
+        whole.server?.sql.senders = [standby]
+        #expect(code("/primary", whole) == 200)
+        scene.server?.sql.senders = [SQLStatus.Sender(name: "node-1", part: .async, flushed: LSN(1))]
+        #expect(code("/primary", scene) == 503)
+        scene.status.promotedAt = Scene.now - .milliseconds(1000)
+        #expect(code("/primary", scene) == 200)
+        scene.status.promotedAt = nil
+        scene.status.local?.sql?.inRecovery = true
+        #expect(code("/primary", scene) == 503, "promoted since the loop has looked")
+        var asynchronous = Scene.primary()
+        asynchronous.status.promotedAt = Scene.now
+        #expect(code("/primary", asynchronous) == 200)
+    }
+
     @Test(arguments: [
         // 1064 bytes are not replayed.
         ("/replica?lag=1064", 200), ("/replica?lag=1063", 503), ("/replica?lag=2kB", 200), ("/replica?lag=1kB", 503),

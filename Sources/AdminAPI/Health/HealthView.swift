@@ -62,9 +62,24 @@ struct HealthView: Sendable {
     var servesWrites: Bool {
         // On its way down it refuses new connections while it still answers on ours.
         if status?.state == .stopping || !letsClientsWrite { return false }
-        if let server { return !server.sql.inRecovery }
+        if let server { return !server.sql.inRecovery && !awaitsStandby(server.sql) }
         guard let local = status?.local, local.isRunning else { return false }
         return local.sql?.inRecovery == false
+    }
+
+    /// How long a new leader of strict mode may say that it serves no writes yet: without a standby they wait for longer.
+    private static let standbyPatience = Duration.seconds(1)
+
+    /// In strict mode the standby that commits wait for takes some milliseconds to follow a new leader. Who is sent here
+    /// before that would hang, and is better off where it asks again.
+    private func awaitsStandby(_ sql: SQLStatus) -> Bool {
+        guard let status, status.dynamic.values.synchronousMode, status.dynamic.values.synchronousModeStrict,
+            sql.synchronousNames?.isEmpty == false,
+            !sql.senders.contains(where: { $0.isStreaming && $0.part >= .quorum })
+        else { return false }
+        // Promoted just now, perhaps since the loop has looked.
+        return status.local?.sql?.inRecovery == true
+            || status.promotedAt.map { now - $0 < Self.standbyPatience } ?? false
     }
 
     /// How far the leader is, in bytes, from what it published and from what it tells the walreceiver; 0 when unknown.

@@ -145,7 +145,8 @@ actor AgentLoop {
         if decision.effects.isEmpty { runner.configure() }
         // At the end the session closes, or what was published last stays.
         guard !decision.ends else { return nil }
-        await publisher.publish(view, decision, tree: latest.tree, treeIsKnown: treeIsKnown)
+        await publisher.publish(
+            view, decision, tree: latest.tree, treeIsKnown: treeIsKnown, promotedAt: promotion.writableAt)
         return isBusy ? min(decision.recheckAfter, Self.moment) : decision.recheckAfter
     }
 

@@ -20,6 +20,8 @@ public struct PromotionTimes: Hashable, Sendable {
 struct PromotionWatch {
     private var freeSince: Instant?
     private var ordered: (term: Term, at: Instant)?
+    /// When the last promotion was seen to have ended.
+    private(set) var writableAt: Instant?
 
     /// - Returns: the times, once for each promotion that began with a free lock and was ordered by this process.
     mutating func note(_ view: ClusterView, _ effects: [Effect]) -> PromotionTimes? {
@@ -34,6 +36,7 @@ struct PromotionWatch {
             view.local.sql?.inRecovery == false
         else { return nil }
         self.freeSince = nil
+        writableAt = view.now
         return PromotionTimes(
             locked: leadership.provedAt - freeSince, ordered: ordered.at - freeSince, writable: view.now - freeSince)
     }

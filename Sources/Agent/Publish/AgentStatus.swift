@@ -38,6 +38,8 @@ public struct AgentStatus: Sendable {
     public var pendingRestart: [MemberRecord.PendingChange]
     /// The request as it was stored.
     public var scheduledRestart: JSONObject?
+    /// When this process last saw a promotion end; nil before the first.
+    public var promotedAt: Instant?
     /// Counts what was posted: another number, another status.
     public internal(set) var number = 0
 

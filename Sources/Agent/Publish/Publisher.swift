@@ -58,7 +58,9 @@ actor Publisher {
         self.logger = logger
     }
 
-    func publish(_ view: ClusterView, _ decision: Decision, tree: TreeSnapshot?, treeIsKnown: Bool) async {
+    func publish(
+        _ view: ClusterView, _ decision: Decision, tree: TreeSnapshot?, treeIsKnown: Bool, promotedAt: Instant?
+    ) async {
         let local = view.local
         if local.isRunning, let sql = local.sql { wasPrimary = !sql.inRecovery }
         let description = LocalDescription(
@@ -66,7 +68,7 @@ actor Publisher {
             wasPrimary: wasPrimary, byCommand: view.policy.hasBootstrapCommand, order: view.order?.kind)
         pending.look(local)
         if treeIsKnown, let tree, Instant.now - tree.view.readAt < .seconds(1) { dcsLastSeen = time(nil) }
-        post(view, decision, description, tree)
+        post(view, decision, description, tree, promotedAt)
         maintainSlots(view, tree)
         // Peers that look at a record look later at the lock: what a failover begins comes first. Its end is looked at.
         guard !decision.effects.contains(where: \.isOfFailover), view.running?.effect.isOfFailover != true else {
@@ -93,8 +95,10 @@ actor Publisher {
         await members.publish(record, through: session, exists: true)
     }
 
-    private func post(_ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?)
-    {
+    private func post(
+        _ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?,
+        _ promotedAt: Instant?
+    ) {
         let config = settings.local
         var dynamic = settings.dynamic
         if let problem = sessions.refusal(of: .seconds(dynamic.values.ttl)) {
@@ -110,7 +114,7 @@ actor Publisher {
                 lookedAt: view.now, isBootstrapping: decision.memory.bootstrap != nil, lostSlots: slots.lostSlots,
                 usableSlots: meshSlots.usableSlots?.count,
                 running: view.running?.effect.name, pendingRestart: pending.changes,
-                scheduledRestart: orders.scheduled?.record))
+                scheduledRestart: orders.scheduled?.record, promotedAt: promotedAt))
     }
 
     private func writeOnce(
