@@ -6,7 +6,7 @@ import Logging
 final class DecisionLog {
     private let logger: Logger
     private let log: AgentLog
-    private var last: (rule: RuleID?, text: String) = (nil, "")
+    private var last: (rule: RuleID?, reason: String) = (nil, "")
 
     init(_ log: AgentLog, logger: Logger) {
         self.log = log
@@ -16,9 +16,12 @@ final class DecisionLog {
     func note(_ decision: Decision, _ view: ClusterView) {
         // While an effect runs, what matters was said when it began.
         if decision.rule == "busy" { return }
-        let text = Self.withoutNumbers(decision.reason)
-        let isNew = last.rule != decision.rule || last.text != text
-        last = (decision.rule, text)
+        let isNew =
+            last.rule != decision.rule
+            || last.reason != decision.reason
+                && Self.withoutNumbers(last.reason) != Self.withoutNumbers(decision.reason)
+        last = (decision.rule, decision.reason)
+        guard decision.urgent || isNew || logger.logLevel <= .debug && !log.dropsHeartbeats else { return }
         var line = "\(decision.reason) rule=\(decision.rule)"
         if let term = view.leadership?.term ?? view.store?.leader?.term { line += " term=\(term)" }
         if let lsn = view.local.sql?.position { line += " lsn=\(lsn)" }
@@ -27,13 +30,13 @@ final class DecisionLog {
             logger.error("\(line)")
         } else if isNew {
             logger.info("\(line)")
-        } else if !log.dropsHeartbeats {
+        } else {
             logger.debug("\(line)")
         }
     }
 
     func note(_ text: String) {
-        guard last.rule != nil || last.text != text else { return }
+        guard last.rule != nil || last.reason != text else { return }
         last = (nil, text)
         logger.info("\(text)")
     }

@@ -6,13 +6,19 @@ import SystemPackage
 
 /// Builds the `history` znode's value from the server's own history file (contract/patroni.md 1.8).
 enum HistoryPublisher {
-    /// Nil when the stored value is right already, or the file cannot be read.
+    /// The stored value ends with the promotion to this timeline, and with its leader.
+    static func isRight(_ stored: HistoryRecord?, _ timeline: Timeline) -> Bool {
+        guard let last = stored?.entries.last else { return timeline == Timeline(1) }
+        return last.parent.rawValue + 1 == timeline.rawValue && last.leader != nil
+    }
+
+    /// Nil when the stored value is right already, or the file cannot be read. Reads a file of the data directory.
     static func update(
         stored: HistoryRecord?, timeline: Timeline, dataDirectory: FilePath, me: MemberID, keep: Int
     ) -> HistoryRecord? {
+        if isRight(stored, timeline) { return nil }
+        if timeline == Timeline(1) { return HistoryRecord(entries: []) }
         let entries = stored?.entries ?? []
-        if timeline == Timeline(1) { return entries.isEmpty ? nil : HistoryRecord(entries: []) }
-        if let last = entries.last, last.parent.rawValue + 1 == timeline.rawValue, last.leader != nil { return nil }
         let path = dataDirectory.appending("pg_wal").appending(timeline.rawValue.walDigits + ".history")
         guard let (text, modified) = read(path), let history = TimelineHistory(timeline: timeline, text: text) else {
             return nil

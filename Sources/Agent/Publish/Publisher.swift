@@ -161,11 +161,14 @@ actor Publisher {
     }
 
     private func writeHistory(_ view: ClusterView, _ term: Term, _ tree: TreeSnapshot) async {
-        guard let timeline = view.local.sql?.timeline,
-            let updated = HistoryPublisher.update(
-                stored: tree.history, timeline: timeline, dataDirectory: server.dataDirectory, me: me,
-                keep: settings.dynamic.values.maxTimelinesHistory)
-        else { return }
+        guard let timeline = view.local.sql?.timeline, !HistoryPublisher.isRight(tree.history, timeline) else { return }
+        // Detached: a slow disk must not hold the loop's thread up.
+        let (directory, me, keep) = (server.dataDirectory, me, settings.dynamic.values.maxTimelinesHistory)
+        let update = await Task.detached {
+            HistoryPublisher.update(
+                stored: tree.history, timeline: timeline, dataDirectory: directory, me: me, keep: keep)
+        }.value
+        guard let updated = update else { return }
         do { try await lock.write(lock.layout.history, updated.json.znode, as: term) } catch {
             logger.warning("cannot write the history: \(error)")
         }

@@ -12,9 +12,9 @@ struct TreeAnswers: Sendable {
 
     func stat(_ path: ZNodePath) -> ZNodeStat? { answers[path]?.stat }
 
-    func children(_ path: ZNodePath) -> [ZNodePath] {
-        (answers[path]?.children ?? []).compactMap { try? path.child($0) }
-    }
+    func children(_ path: ZNodePath) -> [ZNodePath] { childPaths[path] ?? [] }
+
+    private var childPaths: [ZNodePath: [ZNodePath]] = [:]
 
     /// Those whose watch has told of nothing yet: they are as they were read.
     fileprivate private(set) var vouched: Set<ZNodePath> = []
@@ -24,6 +24,9 @@ struct TreeAnswers: Sendable {
     ) async throws(ZooKeeperError) {
         for (request, answer) in zip(requests, try await session.read(requests, deadline: deadline)) {
             answers[request.path] = answer
+            if let names = answer.children {
+                childPaths[request.path] = names.compactMap { try? request.path.child($0) }
+            }
             if request.setsWatch(answer) { vouched.insert(request.path) }
         }
         note(told: session.takeTold())
