@@ -32,6 +32,22 @@ struct TimelineFilesTests {
         #expect(found.sorted() == files)
     }
 
+    @Test("Empty files above the last that says something are taken out")
+    func removeTrailingEmpty() async throws {
+        let (folder, wal) = try folder(["00000003.history", "00000005.history", "00000006.history", "0000001F.history"])
+        defer { folder.remove() }
+        for number in ["00000002", "00000004"] {
+            try "1\t0/3000000\twhy\n".write(toFile: "\(wal)/\(number).history", atomically: true, encoding: .utf8)
+        }
+        let files = TimelineFiles(dataDirectory: FilePath(folder.path))
+        for _ in 0..<2 {
+            try await files.removeTrailingEmpty()
+            let found = try FileManager.default.contentsOfDirectory(atPath: wal.string)
+                .compactMap(TimelineFiles.number)
+            #expect(found.sorted() == [2, 3, 4])
+        }
+    }
+
     @Test func aForkIsTheLastLineOfTheTimelinesOwnFile() async throws {
         let (folder, wal) = try folder(["00000002.history"])
         defer { folder.remove() }

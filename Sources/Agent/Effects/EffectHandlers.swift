@@ -132,7 +132,10 @@ struct EffectHandlers: Sendable {
             if role == .primary, let method = try await unfinishedMethod() {
                 return try await startBootstrapped(by: method, epochZxid: zxid)
             }
-            if role == .standby { await meshSlots.prepareStart() }
+            if role == .standby {
+                try await removePassedOver()
+                await meshSlots.prepareStart()
+            }
             try await server.start(as: role, following: followed(), epochZxid: zxid)
         case .stop:
             await runBeforeStop()
@@ -211,11 +214,18 @@ struct EffectHandlers: Sendable {
 
     /// A standby that has taken the lock is to be promoted next: its timeline's number is reserved while peers are asked.
     private func beginReservation() {
-        guard let term = lock.guardian.leadership?.term, latest.local?.process == .running(as: .standby),
-            let timeline = latest.local?.sql?.timeline
-        else { return }
+        // Not one that was promoted before: it keeps its timeline.
+        guard let term = lock.guardian.leadership?.term, let sql = latest.local?.sql, sql.inRecovery else { return }
+        let timeline = sql.timeline
         reservation.begin(term) { () async throws(EffectFailure) in
             try await reserveTimeline(after: timeline, term)
+        }
+    }
+
+    private func removePassedOver() async throws(EffectFailure) {
+        reservation.forget()
+        do { try await TimelineFiles(dataDirectory: server.dataDirectory).removeTrailingEmpty() } catch {
+            throw EffectFailure("\(error)")
         }
     }
 

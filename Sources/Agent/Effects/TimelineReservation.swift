@@ -13,6 +13,9 @@ final class TimelineReservation: Sendable {
         begun.withLockedValue { $0 = (term, task) }
     }
 
+    /// Its files may be gone: a promotion makes another one.
+    func forget() { begun.withLockedValue { $0 = nil } }
+
     /// Waits for it, once. False when none was begun in this term or it did not succeed: then it is to be made now.
     func isMade(for term: Term) async -> Bool {
         let found = begun.withLockedValue { begun in

@@ -114,6 +114,7 @@ actor AgentLoop {
             sessions.follow(timeout: .seconds(settings.dynamic.values.ttl))
         }
         // What an effect of a moment does not depend on is read after it.
+        let isIdle = effects.running == nil
         let isBusy = effects.running.map { Instant.now - $0.since < Self.moment } ?? false
         async let observed = observer.observe()
         await readTree(after: isBusy ? .lock : .member)
@@ -142,7 +143,8 @@ actor AgentLoop {
         manager?.tell(.alive)
         manager?.tell(.status(decision.reason))
         runner.begin(decision)
-        if decision.effects.isEmpty { runner.configure() }
+        // What an effect that has ended meanwhile did is not in this view: the files are written by the next one.
+        if decision.effects.isEmpty, isIdle { runner.configure() }
         // At the end the session closes, or what was published last stays.
         guard !decision.ends else { return nil }
         await publisher.publish(

@@ -29,6 +29,20 @@ public struct TimelineFiles: Hashable, Sendable {
         }
     }
 
+    /// Takes the numbers that were passed over and lead nowhere out again: a server that is started as a standby would
+    /// take the highest of them for its own timeline, and follow no other any more. Whoever promotes makes them anew.
+    /// - Throws: `.file`.
+    public func removeTrailingEmpty() async throws(PostgresControlError) {
+        try await Disk.run { [folder] () throws(PostgresControlError) in
+            let numbers = try (AtomicFile.entries(folder) ?? []).compactMap(Self.number).sorted()
+            for number in numbers.reversed() {
+                let path = folder.appending(Self.name(number))
+                guard try AtomicFile.read(path)?.isEmpty == true else { return }
+                try AtomicFile.remove(path)
+            }
+        }
+    }
+
     /// Where the timeline's parent was left: the last line of its history file.
     /// - Returns: nil for the first timeline, which has no file.
     /// - Throws: `.file`; `.unexpected` when the file is missing, empty (a number that was passed over) or cannot be read.
