@@ -127,3 +127,13 @@ final class EffectRunner: Sendable {
         return outcome == .done
     }
 }
+
+extension Effect {
+    /// A step of a failover that lasts some milliseconds.
+    var isOfFailover: Bool {
+        switch self {
+        case .askPeers, .acquire, .release, .arm: true
+        default: false
+        }
+    }
+}

@@ -43,13 +43,5 @@ struct PromotionWatch {
 }
 
 extension Effect {
-    /// A step of a failover that lasts some milliseconds.
-    var isOfFailover: Bool {
-        switch self {
-        case .askPeers, .acquire, .release, .arm: true
-        default: false
-        }
-    }
-
     var isPromotion: Bool { if case .promote = self { true } else { false } }
 }

@@ -80,7 +80,7 @@ actor Publisher {
         let previous = writing
         writing = Task(executorPreference: LoopThread.shared) {
             await previous?.value
-            await self.writeOnce(view, decision, description, tree)
+            await self.write(view, decision, description, tree)
         }
     }
 
@@ -117,16 +117,10 @@ actor Publisher {
                 scheduledRestart: orders.scheduled?.record, promotedAt: promotedAt))
     }
 
-    private func writeOnce(
-        _ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?
-    ) async {
-        await write(view, decision, description, tree)
-        writing = nil
-    }
-
     private func write(
         _ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?
     ) async {
+        defer { writing = nil }
         await keepConfiguration(view, tree)
         guard let session = sessions.session, sessions.coordination == .connected else { return }
         var status: ServerStatus?

@@ -77,7 +77,7 @@ final class KeeperConnection: Sendable {
 
     /// Hands a datagram over without waiting; false when the socket is gone or its queue is full.
     /// - Parameter beats: its answer counts as one to a ping, if one is about due.
-    func post(_ verb: String, _ fields: [String] = [], beats: Bool = false) -> Bool {
+    func post(_ verb: String, _ fields: [String], beats: Bool = false) -> Bool {
         let now = ContinuousClock.now
         return state.withLockedValue { state in
             let beat = beats ? state.beginBeat(now + Heartbeat.early) : nil
@@ -264,17 +264,19 @@ extension KeeperConnection {
                 state.heartbeat?.missed.yield()
                 state.heartbeat?.asked = nil
             }
-            // What cannot be sent has no answer either.
-            if let id = state.beginBeat(now - Heartbeat.late) { _ = Self.post("ping", [], as: id, &state) }
+            Self.ping(&state, ifDueBy: now - Heartbeat.late)
         }
     }
 
     /// Pings the keeper if that is about due: of one who is awake anyhow. Never waits.
     func beat() {
         let now = ContinuousClock.now
-        state.withLockedValue { state in
-            if let id = state.beginBeat(now + Heartbeat.early) { _ = Self.post("ping", [], as: id, &state) }
-        }
+        state.withLockedValue { Self.ping(&$0, ifDueBy: now + Heartbeat.early) }
+    }
+
+    private static func ping(_ state: inout State, ifDueBy time: ContinuousClock.Instant) {
+        // What cannot be sent has no answer either.
+        if let id = state.beginBeat(time) { _ = post("ping", [], as: id, &state) }
     }
 
     private var isClosed: Bool { state.withLockedValue { $0.descriptor < 0 } }
