@@ -33,15 +33,22 @@ struct ThreadTests {
     @Test("A deadline that was cancelled from elsewhere is not called, and another one is")
     func cancelled() async {
         let calls = NIOLockedValueBox(0)
-        let ticket = await Task(executorPreference: Self.thread) {
-            Deadlines.after(.milliseconds(100)) { calls.withLockedValue { $0 += 1 } }
-        }.value
-        Deadlines.cancel(ticket)
-        await Task(executorPreference: Self.thread) {
+        let cancelled = Doorbell()
+        let tickets = AsyncStream<Deadlines.Ticket>.makeStream()
+        let work = Task(executorPreference: Self.thread) {
+            tickets.continuation.yield(Deadlines.after(.milliseconds(10)) { calls.withLockedValue { $0 += 1 } })
+            // However late the test is: nothing is called before it has cancelled.
+            cancelled.wait(nanoseconds: 30_000_000_000)
             await withCheckedContinuation { continuation in
-                _ = Deadlines.after(.milliseconds(200)) { continuation.resume() }
+                _ = Deadlines.after(.milliseconds(20)) { continuation.resume() }
             }
-        }.value
+        }
+        for await ticket in tickets.stream {
+            Deadlines.cancel(ticket)
+            break
+        }
+        cancelled.ring()
+        await work.value
         #expect(calls.withLockedValue { $0 } == 0)
     }
 
