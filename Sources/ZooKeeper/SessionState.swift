@@ -41,6 +41,8 @@ final class SessionState: Sendable {
     /// Why the session is over; nil while it may live.
     var end: ZooKeeperError.Code? { state.withLockedValue { $0.end } }
 
+    var anchor: Int64 { state.withLockedValue { $0.anchor } }
+
     /// A server answered, on the present connection, a request that was sent at this moment.
     func acknowledged(sentAt: Int64) { state.withLockedValue { $0.anchor = max($0.anchor, sentAt) } }
 

@@ -68,6 +68,10 @@ public actor ZooKeeperSession {
     /// among these is as it was.
     public nonisolated func takeTold() -> Set<ZNodePath> { handle.state.takeTold() }
 
+    /// When the latest request was sent that a server has answered (CLOCK_BOOTTIME, ns): what a change before it would
+    /// have told of has been told.
+    public nonisolated var answeredAt: Int64 { handle.state.anchor }
+
     /// It has ended, or its close has begun.
     public nonisolated var isOver: Bool { handle.isClosed || handle.state.end != nil }
 

@@ -28,7 +28,9 @@ struct CalmReadsTests {
     }
 
     /// A cluster with a lock, and a configuration that the reader has seen.
-    private func withScene(_ body: (Scene) async throws -> Void) async throws {
+    private func withScene(
+        trust: TreeQuestion.Trust = TreeQuestion.Trust(time: .milliseconds(1)), _ body: (Scene) async throws -> Void
+    ) async throws {
         // An address of its own: a connection that is abandoned takes those to the same server with it.
         let host = try await SharedZooKeeper.ownHost()
         let layout = try SharedZooKeeper.layout()
@@ -39,7 +41,7 @@ struct CalmReadsTests {
                     layout: layout, writer: writer, session: session, changes: changes,
                     reader: ClusterReader(
                         question: TreeQuestion(
-                            layout: layout, changes: { changes.withLock { $0 } }, longestCalm: (10, .milliseconds(1))),
+                            layout: layout, changes: { changes.withLock { $0 } }, trust: trust),
                         logger: silent))
                 try await writer.prepare(layout)
                 try await scene.lead("a")
@@ -85,6 +87,52 @@ struct CalmReadsTests {
             let read = try await scene.read()
             #expect((read.view.leader != nil) == isTaken)
             #expect(try read.view.livingSessions == [scene.writer.id.rawValue])
+        }
+    }
+
+    @Test("what watches vouch for is not asked for again, once something sent later was answered")
+    func standing() async throws {
+        try await withScene { scene in
+            let before = try await scene.read().view.readAt
+            try await scene.writer.put(scene.layout.status, #"{"optime":7}"#)
+            // As a renewal is.
+            func renew() async throws { _ = try await scene.session.exists(.root, deadline: patience) }
+            try await renew()
+            let standing = try await scene.read()
+            #expect(standing.status?.optime == nil, "no watch is on it")
+            #expect(standing.view.readAt > before)
+            #expect(standing.record(of: "a")?.state == .running)
+            #expect(try await scene.read().status?.optime?.rawValue == 7, "nothing was answered since")
+
+            try await scene.writer.put(scene.layout.status, #"{"optime":8}"#)
+            try await scene.writer.put(scene.layout.member("a"), #"{"state":"stopping","role":"primary"}"#)
+            try await renew()
+            let told = try await scene.read()
+            #expect(told.record(of: "a")?.state == .stopping)
+            #expect(told.status?.optime?.rawValue == 8)
+
+            try await renew()
+            scene.changes.withLock { $0.rest += 1 }
+            #expect(try await scene.ttl() == #"{"ttl":30}"#)
+        }
+    }
+
+    @Test("a lock that is gone is told of before the answer to what is sent later")
+    func standingWithoutLock() async throws {
+        try await withScene { scene in
+            try await scene.writer.delete(scene.layout.leader, expecting: .any, deadline: patience)
+            try await scene.session.sync(scene.layout.leader, deadline: patience)
+            _ = try await scene.session.exists(.root, deadline: patience)
+            #expect(try await scene.read().view.leader == nil)
+        }
+    }
+
+    @Test("without a question for a while it is asked")
+    func unasked() async throws {
+        try await withScene(trust: TreeQuestion.Trust(unasked: .zero)) { scene in
+            try await scene.writer.put(scene.layout.status, #"{"optime":7}"#)
+            _ = try await scene.session.exists(.root, deadline: patience)
+            #expect(try await scene.read().status?.optime?.rawValue == 7)
         }
     }
 

@@ -37,6 +37,18 @@ final class KeeperHost: Sendable {
         return KeeperHost(folder: folder, runtime: runtime, binary: binary, pid: pid)
     }
 
+    /// A program in the place of PostgreSQL, run as a standby. Returns its pid.
+    func startStandIn(_ client: KeeperClient) async throws -> pid_t {
+        let data = try folder.makeFolder("data", mode: 0o700)
+        try folder.write("data/standby.signal", "")
+        return try await client.start(
+            as: .standby, epochZxid: 0, dataDirectory: FilePath(data), arguments: ["/bin/sleep", "60"], environment: [:]
+        )
+    }
+
+    /// SIGSTOP, SIGCONT.
+    func signal(_ number: Int32) { kill(pid, number) }
+
     func end() {
         kill(pid, SIGKILL)
         folder.remove()

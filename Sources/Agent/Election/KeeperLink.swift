@@ -12,6 +12,8 @@ final class KeeperLink: Sendable {
     private struct State {
         var client: KeeperClient?
         var status: KeeperStatus?
+        /// Since when the status stands, if the client has seen no change since; nil: not of this client.
+        var standing: (at: Instant, changes: UInt64)?
         /// The last ping was not answered.
         var isSilent = false
     }
@@ -56,6 +58,7 @@ final class KeeperLink: Sendable {
                     deadline: .seconds(10), logger: logger)
                 state.withLockedValue { state in
                     state.client = client
+                    state.standing = nil
                     state.isSilent = false
                 }
                 complaint = ""
@@ -145,7 +148,14 @@ final class KeeperLink: Sendable {
 
     // MARK: The lease path
 
-    func extend(until end: Instant) { _ = state.withLockedValue { $0.client }?.extend(until: end) }
+    func extend(until end: Instant) {
+        state.withLockedValue { state in
+            // What it was told holds for what it said, unless it has fenced: that is an event.
+            guard state.client?.extend(until: end) == true, let before = state.status?.armedUntil else { return }
+            state.status?.armedUntil = max(before, end)
+        }
+    }
+
     func lower(to end: Instant) { _ = state.withLockedValue { $0.client }?.lower(to: end) }
     func fence() { _ = state.withLockedValue { $0.client }?.fence() }
     func beat() { state.withLockedValue { $0.client }?.beat() }
@@ -161,10 +171,23 @@ final class KeeperLink: Sendable {
     }
 
     /// The keeper's state as it says itself; nil when it does not answer in time.
-    func status() async -> KeeperStatus? {
+    /// - Parameter maxAge: an older answer than this is not given; nor is one of before an event or a command, or of a
+    ///   keeper without a postmaster.
+    func status(maxAge: Duration = .zero) async -> KeeperStatus? {
         guard let client = try? client() else { return nil }
+        let (now, changes) = (Instant.now, client.changes)
+        let standing = state.withLockedValue { state -> KeeperStatus? in
+            guard let since = state.standing, since.changes == changes, now - since.at < maxAge, !state.isSilent,
+                state.status?.postmasterPID != nil
+            else { return nil }
+            return state.status
+        }
+        if let standing { return standing }
         guard let status = try? await client.status(deadline: .milliseconds(500)) else { return nil }
-        state.withLockedValue { $0.status = status }
+        state.withLockedValue { state in
+            state.status = status
+            state.standing = state.client === client ? (now, changes) : nil
+        }
         counts.note(status)
         return status
     }

@@ -14,6 +14,8 @@ actor LocalObserver {
     /// What the files said of a primary that could not be asked: it stays one until its end.
     private var inferred: (postmaster: Int32, sql: SQLStatus)?
     private var givenUp: GivenUpWAL?
+    /// It runs, and said so itself: its keeper tells of what happens to it.
+    private var isCalm = false
     private var said: (obstacle: String?, replayWait: String?)
 
     init(server: LocalServer, monitor: PostgresMonitor) {
@@ -27,9 +29,12 @@ actor LocalObserver {
     /// A rewind has ended.
     func note(givenUp wal: GivenUpWAL?) { givenUp = wal }
 
+    /// So old a keeper's words may be while nothing happens.
+    private static let trusted = Duration.seconds(5)
+
     /// Nil while no keeper answers: nothing is known then.
     func observe() async -> LocalPostgres? {
-        guard let keeper = await server.keeper.status() else { return nil }
+        guard let keeper = await server.keeper.status(maxAge: isCalm ? Self.trusted : .zero) else { return nil }
         let process = await process(keeper)
         // A server that was asked to stop says in its control file how far it is.
         let isStopping = keeper.stopRequested && keeper.postmasterPID != nil
@@ -54,6 +59,7 @@ actor LocalObserver {
         local.takenOver = keeper.postmasterPID != nil && keeper.takenOver
         local.givenUp = givenUp
         if case .running = process, let pid = keeper.postmasterPID, !isStopping { await ask(pid, keeper, &local) }
+        isCalm = local.obstacle == nil && local.sql.map { !$0.isInferred } ?? false
         say(local)
         return local
     }

@@ -2,6 +2,7 @@ import AdminModel
 import HACore
 import LocalConfiguration
 import Logging
+import NIOConcurrencyHelpers
 import ZooKeeper
 
 /// One consistent read of the tree, which also sets all watches anew.
@@ -9,6 +10,7 @@ struct ClusterReader: Sendable {
     let layout: ZNodeLayout
     private let question: TreeQuestion
     private let lastGood: LastGood
+    private let last = NIOLockedValueBox<TreeSnapshot?>(nil)
 
     /// - Parameter changes: nil: everything is read each time.
     init(layout: ZNodeLayout, logger: Logger, changes: (@Sendable () -> TreeChanges)? = nil) {
@@ -30,6 +32,17 @@ struct ClusterReader: Sendable {
     /// - Parameter deadline: for each of at most two round trips.
     /// - Throws: `ZooKeeperError` when any read fails: nothing is concluded from half a tree.
     func read(_ session: ZooKeeperSession, deadline: Duration) async throws(ZooKeeperError) -> TreeSnapshot {
+        if let readAt = question.standing(session), var tree = last.withLockedValue({ $0 }) {
+            tree.view.readAt = readAt
+            return tree
+        }
+        let tree = try await readAnew(session, deadline: deadline)
+        last.withLockedValue { $0 = tree }
+        return tree
+    }
+
+    private func readAnew(_ session: ZooKeeperSession, deadline: Duration) async throws(ZooKeeperError) -> TreeSnapshot
+    {
         let readAt = Instant.now
         guard let connection = session.connection else { throw ZooKeeperError(.connectionLoss, outcome: .didNotHappen) }
         let tree = try await question.ask(session, deadline: deadline) { name, tree in
@@ -101,7 +114,7 @@ struct ClusterReader: Sendable {
         if let failover, !failover.isEmpty, let stat = tree[layout.failover]?.stat {
             view.request = StoreView.Request(
                 leader: failover.leader, candidate: failover.candidate,
-                dueAt: failover.moment.map { readAt + ($0 - MomentText.now) },
+                dueAt: failover.moment.map { Instant.now + ($0 - MomentText.now) },
                 version: Int64(stat.version.rawValue), isFulfilled: failover.isFulfilled)
         }
         return TreeSnapshot(

@@ -87,27 +87,55 @@ struct TreeQuestion: Sendable {
         var answers = TreeAnswers()
         var connection: Connection?
         var changes = TreeChanges()
+        /// When that was sent which was answered last by the end of it; what follows on it moves it on.
+        var answered: Instant?
+        var readAt = Instant.now
         /// Since everything was read.
         var calmReads = 0
         var allReadAt = Instant.now
     }
 
+    /// How far watches are trusted: nothing depends for ever on one that got lost.
+    struct Trust: Sendable {
+        /// Within this time after a read, one that watches vouch for is not made.
+        var unasked = Duration.seconds(5)
+        /// Everything is read again after so many looks and so long without.
+        var looks = 10
+        var time = Duration.seconds(60)
+    }
+
     let layout: ZNodeLayout
     private let changes: (@Sendable () -> TreeChanges)?
-    private let longestCalm: (reads: Int, time: Duration)
+    private let trust: Trust
     private let last = NIOLockedValueBox(Last())
 
-    /// - Parameters:
-    ///   - changes: nil: everything is read each time.
-    ///   - longestCalm: everything is read again after so many looks and so long without: nothing depends for ever on a
-    ///     watch that got lost.
-    init(
-        layout: ZNodeLayout, changes: (@Sendable () -> TreeChanges)? = nil,
-        longestCalm: (reads: Int, time: Duration) = (10, .seconds(60))
-    ) {
+    /// - Parameter changes: nil: everything is read each time.
+    init(layout: ZNodeLayout, changes: (@Sendable () -> TreeChanges)? = nil, trust: Trust = Trust()) {
         self.layout = layout
         self.changes = changes
-        self.longestCalm = longestCalm
+        self.trust = trust
+    }
+
+    /// Whether the last answers stand without a question, `status` apart, which no watch is on: something that was sent
+    /// later was answered, a renewal of the lease, and no watch had told of anything before it.
+    /// - Returns: as of when they stand; nil: ask.
+    func standing(_ session: ZooKeeperSession) -> Instant? {
+        // First: what is told after it may have happened after it.
+        let answered = Instant(nanoseconds: session.answeredAt)
+        let changes = changes?()
+        return last.withLockedValue { last in
+            guard let before = last.answered, answered > before, last.connection == session.connection else {
+                return nil
+            }
+            last.answers.note(told: session.takeTold())
+            guard changes == last.changes, Instant.now - last.readAt < trust.unasked,
+                last.answers.vouched.contains(layout.leader), lock(last.answers) != nil,
+                unvouched(last.guess, last.answers).isEmpty
+            else { return nil }
+            last.answered = answered
+            last.calmReads += 1
+            return answered
+        }
     }
 
     /// - Parameters:
@@ -148,6 +176,7 @@ struct TreeQuestion: Sendable {
         // What watches have told of meanwhile.
         if extent == .steady { second += unvouched(last.guess, next.answers).filter { !first.contains($0) } }
         try await next.answers.read(second, session, deadline)
+        next.answered = Instant(nanoseconds: session.answeredAt)
         self.last.withLockedValue { $0 = next }
         return next.answers
     }
@@ -163,7 +192,7 @@ struct TreeQuestion: Sendable {
 
     private func extent(of next: Last, after last: Last) -> Extent {
         guard changes != nil, next.connection == last.connection, next.changes.rest == last.changes.rest,
-            next.calmReads <= longestCalm.reads || Instant.now - next.allReadAt < longestCalm.time
+            next.calmReads <= trust.looks || Instant.now - next.allReadAt < trust.time
         else { return .everything }
         return next.changes.lock == last.changes.lock && lock(last.answers) != nil ? .steady : .lock
     }

@@ -54,6 +54,10 @@ public final class KeeperClient: Sendable {
         try await connection.silence(of: keeperPID, pings: pings)
     }
 
+    /// Grows with each event, command and answer to one: a status that was asked for before may not be true any more.
+    /// Extensions of the deadline do not count.
+    public var changes: UInt64 { connection.changes }
+
     public func status(deadline: Duration = .seconds(1)) async throws(KeeperError) -> KeeperStatus {
         let fields = try await connection.request("status", [], deadline: deadline)
         guard let status = KeeperStatus(fields: fields.map { $0[...] }) else {

@@ -12,6 +12,7 @@ final class KeeperConnection: Sendable {
 
     fileprivate struct Waiter {
         let continuation: CheckedContinuation<Answer, Never>
+        let isCommand: Bool
         var deadline: Deadlines.Ticket?
     }
 
@@ -20,6 +21,8 @@ final class KeeperConnection: Sendable {
         var nextID: UInt64 = 1
         var waiting: [UInt64: Waiter] = [:]
         var heartbeat: Heartbeat?
+        /// Events, commands and their answers so far.
+        var changes: UInt64 = 0
         var tools: [Int32: CheckedContinuation<Int32?, Never>] = [:]
         /// Tools whose end was read before anybody asked for it.
         var endedTools: [Int32: Int32] = [:]
@@ -75,15 +78,21 @@ final class KeeperConnection: Sendable {
         for tool in tools { tool.resume(returning: nil) }
     }
 
+    var changes: UInt64 { state.withLockedValue { $0.changes } }
+
     /// Hands a datagram over without waiting; false when the socket is gone or its queue is full.
     /// - Parameter beats: its answer counts as one to a ping, if one is about due.
     func post(_ verb: String, _ fields: [String], beats: Bool = false) -> Bool {
         let now = ContinuousClock.now
         return state.withLockedValue { state in
+            if Self.isCommand(verb) { state.changes += 1 }
             let beat = beats ? state.beginBeat(now + Heartbeat.early) : nil
             return Self.post(verb, fields, as: beat, &state)
         }
     }
+
+    /// Whether a status may be another one after it.
+    private static func isCommand(_ verb: String) -> Bool { !["status", "ping", "extend"].contains(verb) }
 
     /// No number: no answer.
     private static func post(_ verb: String, _ fields: [String], as id: UInt64?, _ state: inout State) -> Bool {
@@ -123,7 +132,10 @@ final class KeeperConnection: Sendable {
         // Under one lock with the sending: the answer may be faster than this thread.
         let failure = state.withLockedValue { state -> Int32 in
             let failure = Task.isCancelled ? ECANCELED : Self.send(bytes, to: state.descriptor)
-            if failure == 0 { state.waiting[id] = Waiter(continuation: waiter) }
+            if failure == 0 {
+                state.waiting[id] = Waiter(continuation: waiter, isCommand: Self.isCommand(verb))
+                if Self.isCommand(verb) { state.changes += 1 }
+            }
             return failure
         }
         guard failure == 0 else {
@@ -156,7 +168,9 @@ final class KeeperConnection: Sendable {
             if state.heartbeat?.asked?.id == id { state.heartbeat?.asked = nil }
             // Whatever the keeper answers, it answers.
             if case .success = answer { state.heartbeat?.next = .now + Heartbeat.pause }
-            return state.waiting.removeValue(forKey: id)
+            let waiter = state.waiting.removeValue(forKey: id)
+            if waiter?.isCommand == true { state.changes += 1 }
+            return waiter
         }?.resume(answer)
     }
 
@@ -210,6 +224,7 @@ final class KeeperConnection: Sendable {
         case .reply(let id, .done(let fields)): settle(id, .success(fields))
         case .reply(let id, .refused(let error)): settle(id, .failure(error))
         case .event(let event):
+            state.withLockedValue { $0.changes += 1 }
             if case .toolEnded(let pid, let status) = event {
                 let waiter = state.withLockedValue { state in
                     let waiter = state.tools.removeValue(forKey: pid)
