@@ -108,7 +108,11 @@ private final class StuckPeer: Sendable {
 @Suite("Questions to peers", .serialized, .timeLimit(.minutes(1)))
 struct PeerClientTests {
     private static let status = #"{"role": "replica", "xlog": {"received_location": 77}}"#
-    private static let whole = "HTTP/1.0 200 OK\r\nContent-Length: \(status.utf8.count)\r\n\r\n\(status)"
+    private static let whole = response(status)
+
+    private static func response(_ status: String) -> String {
+        "HTTP/1.0 200 OK\r\nContent-Length: \(status.utf8.count)\r\n\r\n\(status)"
+    }
 
     /// - Parameter vanished: that they are no members any more.
     private func ask(_ responses: [String], vanished: Bool = false) async throws -> (PeerRound, Duration) {
@@ -153,6 +157,19 @@ struct PeerClientTests {
             let (round, _) = try await ask([primary, Self.whole, ""], vanished: true)
             #expect(round.asked.isEmpty && Set(round.answers.keys).isSubset(of: ["peer-0"]))
             return round.answers["peer-0"]?.inRecovery == false
+        }
+    }
+
+    @Test("where no PostgreSQL runs there is no position, and no silence; a primary is not believed that it is stopped")
+    func stopped() async throws {
+        let says = { (state: String, role: String) in Self.response(#"{"state":"\#(state)","role":"\#(role)"}"#) }
+        try await eventually("all answer within their deadline") {
+            let (round, _) = try await ask([
+                says("stopped", "demoted"), says("stopped", "primary"), says("stopping", "demoted"),
+                says("crashed", "demoted"),
+            ])
+            #expect(round.answers.isEmpty && round.stopped.isSubset(of: ["peer-0"]))
+            return round.stopped == ["peer-0"]
         }
     }
 

@@ -109,10 +109,17 @@ struct RaceRuleTests {
         #expect(scene.decision.effects == [.arm(Term(400)), .promote(Term(400))])
         scene.view.store?.members["n2"]?.kept = false
         #expect(scene.decision.effects.isEmpty)
-        #expect(scene.decision.recheckAfter == .seconds(10))
-        scene.view.peers?.askedAt = Scene.now - .milliseconds(10_300)
-        scene.view.leadership?.provedAt = Scene.now - .seconds(11)
+        #expect(scene.decision.recheckAfter == .milliseconds(250))
+        scene.view.peers?.askedAt = Scene.now - .milliseconds(250)
+        #expect(scene.decision.effects == [.askPeers], "it may say more by now")
+        scene.view.peers?.stopped = ["n2"]
         #expect(scene.decision.effects == [.arm(Term(400)), .promote(Term(400))])
+        scene.view.peers?.stopped = []
+        scene.view.leadership?.provedAt = Scene.now - .seconds(11)
+        scene.memory.askedSince = Scene.now - .milliseconds(10_300)
+        #expect(scene.decision.effects == [.arm(Term(400)), .promote(Term(400))], "however late it was asked last")
+        scene.view.leadership?.provedAt = Scene.now - .seconds(5)
+        #expect(scene.decision.effects == [.askPeers], "that was another lock")
         scene.answer(["n3": Scene.standby(1)])
         scene.view.store?.livingSessions.remove(Scene.otherSession)
         #expect(scene.decision.effects == [.arm(Term(400)), .promote(Term(400))])

@@ -24,17 +24,22 @@ struct PeerClient: Sendable {
         _ members: [(name: MemberID, record: MemberRecord)], vanished: [(name: MemberID, record: MemberRecord)] = []
     ) async -> PeerRound {
         let askedAt = Instant.now
-        return await withTaskGroup(of: (MemberID, PeerRound.Answer?).self) { group in
+        return await withTaskGroup(of: (MemberID, Reply?).self) { group in
             for (name, record) in members + vanished {
                 guard let url = record.apiURL else { continue }
                 group.addTask { (name, await answer(from: url)) }
             }
             let asked = Set(members.filter { $0.record.apiURL != nil }.map(\.name))
-            var answers: [MemberID: PeerRound.Answer] = [:]
-            for await (name, answer) in group where asked.contains(name) || answer?.inRecovery == false {
-                answers[name] = answer
+            var round = PeerRound(askedAt: askedAt, asked: asked, answers: [:])
+            for await (name, reply) in group {
+                switch reply {
+                case .position(let answer) where asked.contains(name) || !answer.inRecovery:
+                    round.answers[name] = answer
+                case .stopped where asked.contains(name): round.stopped.insert(name)
+                default: break
+                }
             }
-            return PeerRound(askedAt: askedAt, asked: asked, answers: answers)
+            return round
         }
     }
 
@@ -51,15 +56,15 @@ struct PeerClient: Sendable {
         return request
     }
 
-    private func answer(from url: String) async -> PeerRound.Answer? {
+    private func answer(from url: String) async -> Reply? {
         // The client's own timeout ends with the head of the response: a peer that stops in its body would be waited for.
-        await withTaskGroup(of: PeerRound.Answer?.self) { group in
+        await withTaskGroup(of: Reply?.self) { group in
             group.addTask {
                 do {
                     let response = try await client.execute(
                         request(url), timeout: .nanoseconds(Self.deadline.nanoseconds))
                     let body = try await response.body.collect(upTo: 1 << 20)
-                    return PeerRound.Answer(status: try JSONParser.parse(Array(buffer: body)))
+                    return Reply(status: try JSONParser.parse(Array(buffer: body)))
                 } catch {
                     return nil
                 }
@@ -74,8 +79,27 @@ struct PeerClient: Sendable {
     }
 }
 
+private enum Reply: Sendable {
+    case position(PeerRound.Answer)
+    /// No PostgreSQL runs there, neither by SQL nor by what its agent knows of the process.
+    case stopped
+
+    /// Nil when it says neither, which counts as unreachable.
+    init?(status: JSONValue) {
+        if let answer = PeerRound.Answer(status: status) {
+            self = .position(answer)
+        } else if status["state"]?.asString == MemberState.stopped.rawValue,
+            MemberRole(json: status["role"]) != .primary
+        {
+            self = .stopped
+        } else {
+            return nil
+        }
+    }
+}
+
 extension PeerRound.Answer {
-    /// What a member's status JSON says; nil when it has no position, which counts as unreachable.
+    /// What a member's status JSON says; nil when it has no position.
     init?(status: JSONValue) {
         guard let wal = status["wal"]?.asObject ?? status["xlog"]?.asObject else { return nil }
         func position(_ key: String) -> UInt64 { wal[key]?.asInt.flatMap { UInt64(exactly: $0) } ?? 0 }

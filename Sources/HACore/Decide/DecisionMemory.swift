@@ -79,6 +79,8 @@ public struct DecisionMemory: Hashable, Sendable {
     public var kickedAt: Instant?
     /// The term in which PostgreSQL was last seen as a primary here.
     public var ledTerm: Term?
+    /// When the others were first asked since the lock was proved: a silent one is waited for from then on.
+    public var askedSince: Instant?
     /// When PostgreSQL was last seen as a primary here under our lock.
     public var lastLedAt: Instant?
     /// The term of the lock as last read: what failed with one leader may succeed with the next.
@@ -112,6 +114,11 @@ public struct DecisionMemory: Hashable, Sendable {
         if let leadership = view.leadership, view.local.sql?.inRecovery == false, view.local.isRunning {
             ledTerm = leadership.term
             lastLedAt = view.now
+        }
+        if let leadership = view.leadership, let asked = view.peers?.askedAt, asked >= leadership.provedAt,
+            askedSince.map({ $0 < leadership.provedAt }) ?? true
+        {
+            askedSince = asked
         }
         if view.local.mayBeWritable { clearing = false }
         observeHandOver(view)

@@ -5,8 +5,10 @@ enum PromotionClearance {
     case ask
     /// A peer says that it is a primary.
     case primary(MemberID)
-    /// A silent peer may still be writable until then.
-    case wait(MemberID, until: Instant)
+    /// A silent peer may still be writable until then, unless it says otherwise before: it is asked again at `again`.
+    case wait(MemberID, until: Instant, again: Instant)
+
+    private static let pause = Duration.milliseconds(250)
 
     init(_ s: Situation, leadership: Leadership) {
         guard let round = s.answers(since: leadership.provedAt) else {
@@ -22,10 +24,12 @@ enum PromotionClearance {
             return
         }
         // A silent member whose keeper enforces its lease need not be waited for, nor one whose session is over.
-        let silent = s.others.first { round.answers[$0.name] == nil && !$0.view.kept && s.isAlive($0.view) }
-        let until = round.askedAt + terms.timeout + LeaseTerms.margin
+        let silent = s.others.first {
+            round.answers[$0.name] == nil && !round.stopped.contains($0.name) && !$0.view.kept && s.isAlive($0.view)
+        }
+        let until = (s.memory.askedSince ?? round.askedAt) + terms.timeout + LeaseTerms.margin
         if let silent, s.view.now < until {
-            self = .wait(silent.name, until: until)
+            self = .wait(silent.name, until: until, again: round.askedAt + Self.pause)
         } else {
             self = .clear
         }
@@ -46,9 +50,10 @@ extension Situation {
                 "asking the other members before: " + act.name, .askPeers, recheckAfter: .milliseconds(200))
         case .primary(let peer):
             return Conclusion("Primary (\(peer)) is still alive, giving up the leader lock", .release(leadership.term))
-        case .wait(let peer, let until):
-            return Conclusion(
-                "\(peer) is silent and may be a primary until its lease is over", recheckAfter: until - view.now)
+        case .wait(let peer, let until, let again):
+            let reason = "\(peer) is silent and may be a primary until its lease is over"
+            guard view.now < again else { return Conclusion(reason, .askPeers, recheckAfter: .milliseconds(200)) }
+            return Conclusion(reason, recheckAfter: min(until, again) - view.now)
         case .clear:
             return Conclusion(reason, .arm(leadership.term), act)
         }

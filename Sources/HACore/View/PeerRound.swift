@@ -30,10 +30,15 @@ public struct PeerRound: Hashable, Sendable {
     public var askedAt: Instant
     public var asked: Set<MemberID>
     public var answers: [MemberID: Answer]
+    /// Those that said that no PostgreSQL runs there: without a position, and not silent.
+    public var stopped: Set<MemberID>
 
-    public init(askedAt: Instant, asked: Set<MemberID>, answers: [MemberID: Answer]) {
+    public init(
+        askedAt: Instant, asked: Set<MemberID>, answers: [MemberID: Answer], stopped: Set<MemberID> = []
+    ) {
         self.askedAt = askedAt
         self.asked = asked
         self.answers = answers
+        self.stopped = stopped
     }
 }

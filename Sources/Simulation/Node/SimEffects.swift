@@ -173,6 +173,7 @@ extension SimAgent {
             return done(.done)
         }
         var answers: [MemberID: PeerRound.Answer] = [:]
+        var stopped: Set<MemberID> = []
         let askedAt = now
         var open = others.count
         var isDone = false
@@ -181,7 +182,8 @@ extension SimAgent {
             isDone = true
             peers = PeerRound(
                 askedAt: askedAt, asked: members.subtracting([node.name]),
-                answers: answers.filter { members.contains($0.key) || !$0.value.inRecovery })
+                answers: answers.filter { members.contains($0.key) || !$0.value.inRecovery },
+                stopped: stopped.intersection(members))
             done(.done)
         }
         for other in others {
@@ -189,11 +191,13 @@ extension SimAgent {
                 guard world.network.reaches(node.index, other.index) else { return }
                 other.agent?.network { [self] in
                     let answer = other.agent?.answer()
+                    let isStopped = other.agent?.node.keeper.view().process == .absent
                     world.after(world.latency) { [self] in
                         guard world.network.reaches(node.index, other.index) else { return }
                         network {
                             guard !isDone else { return }
                             answers[other.name] = answer
+                            if isStopped { stopped.insert(other.name) }
                             open -= 1
                             if open == 0 { finish() }
                         }
