@@ -39,7 +39,7 @@ var targets: [Target] = [
     .target(name: "AdminModel", dependencies: ["HACore"]),
     .target(name: "Waiting", dependencies: ["CPlatform", locks]),
     .target(name: "ZooKeeper", dependencies: ["CZooKeeper", "CPlatform", "Waiting", log, locks]),
-    .target(name: "LibPQ", dependencies: ["CLibPQ", "Waiting", log]),
+    .target(name: "LibPQ", dependencies: ["CLibPQ", "Waiting", log, locks]),
     .target(
         name: "PostgresControl",
         dependencies: ["HACore", "LibPQ", "CPlatform", "Waiting", log, locks, system, subprocess]),

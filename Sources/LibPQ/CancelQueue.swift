@@ -1,14 +1,15 @@
 import CLibPQ
 import Dispatch
+import NIOConcurrencyHelpers
 
 /// Sends cancel requests. libpq connects anew for each, and blocks: for as long as TCP does when the host is gone. A few
 /// may wait like that; more are dropped, since the server ends the statement by `statement_timeout` anyway.
 enum CancelQueue {
     private static let limit = 4
-    private static let running = Guarded(0)
+    private static let running = NIOLockedValueBox(0)
 
     static func send(_ cancel: OpaquePointer) {
-        let admitted = running.withValue { running in
+        let admitted = running.withLockedValue { running in
             guard running < limit else { return false }
             running += 1
             return true
@@ -20,7 +21,7 @@ enum CancelQueue {
             var reason = [CChar](repeating: 0, count: 256)
             PQcancel(request.pointer, &reason, Int32(reason.count))
             PQfreeCancel(request.pointer)
-            running.withValue { $0 -= 1 }
+            running.withLockedValue { $0 -= 1 }
         }
     }
 

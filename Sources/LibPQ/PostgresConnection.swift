@@ -33,18 +33,13 @@ public actor PostgresConnection {
         let executor = ThreadExecutor(name: "postgres")
         let full = asUser ? info.with("client_encoding", "UTF8") : completed(info, statementTimeout)
         let due = Moment.after(deadline)
-        var timer: Deadlines.Ticket?
-        let result = await withCheckedContinuation { continuation in
-            let once = OneShot<Result<ConnectionHandle, PostgresError>>(continuation)
-            executor.run { once.settle(ConnectionHandle.open(full, by: due)) }
-            // Name resolution and GSS block inside libpq whatever we ask for. Then the waiter leaves, and the handle is
-            // freed when that call returns.
-            timer = Deadlines.after(.nanoseconds(due.nanosecondsLeft) + .milliseconds(20)) {
-                once.settle(
-                    .failure(PostgresError(.timedOut, "no connection within the deadline", outcome: .didNotHappen)))
-            }
+        let opened = OneShot<Result<ConnectionHandle, PostgresError>>()
+        executor.run { opened.settle(ConnectionHandle.open(full, by: due)) }
+        // Name resolution and GSS block inside libpq whatever we ask for. Then the waiter leaves, and the handle is freed
+        // when that call returns.
+        let result = await opened.value(within: .nanoseconds(due.nanosecondsLeft) + .milliseconds(20)) {
+            .failure(PostgresError(.timedOut, "no connection within the deadline", outcome: .didNotHappen))
         }
-        if let timer { Deadlines.cancel(timer) }
         return PostgresConnection(try result.get(), on: executor)
     }
 

@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import Waiting
 
 /// A question to one server outside of any session: four letters in, text out, then the server closes.
 ///

@@ -3,6 +3,7 @@ import CZooKeeper
 import Dispatch
 import Glibc
 import NIOConcurrencyHelpers
+import Waiting
 
 /// The C handle of one session, under a lock: taken away before it is closed, so that no call can follow the close.
 final class Handle: Sendable {

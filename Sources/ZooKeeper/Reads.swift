@@ -1,5 +1,6 @@
 import CZooKeeper
 import NIOConcurrencyHelpers
+import Waiting
 
 /// One question about the tree.
 ///

@@ -2,6 +2,7 @@ import CPlatform
 import CZooKeeper
 import Dispatch
 import NIOConcurrencyHelpers
+import Waiting
 
 /// What the client's thread tells of a session; the context of C's watcher.
 ///

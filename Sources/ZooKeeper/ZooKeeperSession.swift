@@ -3,6 +3,7 @@ import CZooKeeper
 import Dispatch
 public import Logging
 import NIOConcurrencyHelpers
+import Waiting
 
 /// One ZooKeeper session, from its opening to its end.
 ///

@@ -1,5 +1,4 @@
 import Dispatch
-import NIOConcurrencyHelpers
 import Waiting
 
 /// Where file operations run: a thread that may block, so that a slow disk does not take the cooperative pool with it.
@@ -14,25 +13,13 @@ enum Disk {
         within deadline: Duration = .seconds(60),
         _ body: @escaping @Sendable () throws(PostgresControlError) -> Value
     ) async throws(PostgresControlError) -> Value {
-        var timer: Deadlines.Ticket?
-        let result = await withCheckedContinuation {
-            (continuation: CheckedContinuation<Result<Value, PostgresControlError>, Never>) in
-            let waiting = NIOLockedValueBox<CheckedContinuation<Result<Value, PostgresControlError>, Never>?>(
-                continuation)
-            @Sendable func settle(_ result: Result<Value, PostgresControlError>) {
-                waiting.withLockedValue { waiting in
-                    defer { waiting = nil }
-                    return waiting
-                }?.resume(returning: result)
-            }
-            (deadline > .seconds(60) ? bulk : queue).async {
-                settle(Result { () throws(PostgresControlError) in try body() })
-            }
-            timer = Deadlines.after(deadline) {
-                settle(.failure(PostgresControlError(.timedOut, "a file operation on a slow disk", outcome: .unknown)))
-            }
+        let done = OneShot<Result<Value, PostgresControlError>>()
+        (deadline > .seconds(60) ? bulk : queue).async {
+            done.settle(Result { () throws(PostgresControlError) in try body() })
         }
-        if let timer { Deadlines.cancel(timer) }
+        let result = await done.value(within: deadline) {
+            .failure(PostgresControlError(.timedOut, "a file operation on a slow disk", outcome: .unknown))
+        }
         return try result.get()
     }
 }
