@@ -117,6 +117,24 @@ struct CalmReadsTests {
         }
     }
 
+    @Test("after a read that failed nothing stands, with a connection or without")
+    func standingAfterAFailure() async throws {
+        try await withScene { scene in
+            func fail() async throws {
+                await #expect(throws: ZooKeeperError.self) {
+                    try await scene.reader.read(scene.session, deadline: .zero)
+                }
+                _ = try await scene.session.exists(.root, deadline: patience)
+            }
+            try await fail()
+            try await scene.writer.put(scene.layout.status, #"{"optime":7}"#)
+            #expect(try await scene.read().status?.optime?.rawValue == 7)
+            try await fail()
+            await scene.session.close()
+            await #expect(throws: ZooKeeperError.self) { try await scene.read() }
+        }
+    }
+
     @Test("a lock that is gone is told of before the answer to what is sent later")
     func standingWithoutLock() async throws {
         try await withScene { scene in

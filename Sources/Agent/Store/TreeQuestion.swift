@@ -87,7 +87,7 @@ struct TreeQuestion: Sendable {
         var answers = TreeAnswers()
         var connection: Connection?
         var changes = TreeChanges()
-        /// When that was sent which was answered last by the end of it; what follows on it moves it on.
+        /// When that was sent which had been answered last by the end of it. Each look without a question moves it on.
         var answered: Instant?
         var readAt = Instant.now
         /// Since everything was read.
@@ -124,9 +124,9 @@ struct TreeQuestion: Sendable {
         let answered = Instant(nanoseconds: session.answeredAt)
         let changes = changes?()
         return last.withLockedValue { last in
-            guard let before = last.answered, answered > before, last.connection == session.connection else {
-                return nil
-            }
+            guard let connection = session.connection, last.connection == connection, let before = last.answered,
+                answered > before
+            else { return nil }
             last.answers.note(told: session.takeTold())
             guard changes == last.changes, Instant.now - last.readAt < trust.unasked,
                 last.answers.vouched.contains(layout.leader), lock(last.answers) != nil,
