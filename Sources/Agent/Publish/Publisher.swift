@@ -1,5 +1,4 @@
 import AdminModel
-import Glibc
 import HACore
 internal import LocalConfiguration
 import Logging
@@ -67,7 +66,9 @@ actor Publisher {
             local, running: view.running?.effect ?? decision.effects.first, memory: decision.memory,
             wasPrimary: wasPrimary, byCommand: view.policy.hasBootstrapCommand, order: view.order?.kind)
         pending.look(local)
-        if treeIsKnown, let tree, Instant.now - tree.view.readAt < .seconds(1) { dcsLastSeen = time(nil) }
+        if treeIsKnown, let tree {
+            dcsLastSeen = Int((MomentText.now - (Instant.now - tree.view.readAt)).components.seconds)
+        }
         post(view, decision, description, tree, promotedAt)
         maintainSlots(view, tree)
         // Peers that look at a record look later at the lock: what a failover begins comes first. Its end is looked at.
