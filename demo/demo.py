@@ -4,6 +4,7 @@ import argparse
 import os
 import select
 import shlex
+import shutil
 import signal
 import sys
 import termios
@@ -83,7 +84,7 @@ class Demo:
         try:
             tty.setcbreak(sys.stdin)
             while not self.ending.is_set() and self.failure is None:
-                size = os.get_terminal_size()
+                size = shutil.get_terminal_size()  # 80x24 where the terminal does not know
                 self.screen.draw(self.members.picture(), self.client, work.is_busy, size.columns, size.lines)
                 try:
                     ready = select.select([sys.stdin], [], [], 0.2)[0]
