@@ -120,4 +120,11 @@ struct ServerConfigTests {
         #expect(mode as? Int == 0o600)
         await server.discard()
     }
+
+    @Test func aPassfileThatCannotBeWrittenIsNamedByItsKey() async throws {
+        let passfile = Passfile(path: "/nonexistent/pgpass", entries: [])
+        let refused = await #expect(throws: PostgresControlError.self) { try await passfile.write() }
+        #expect(refused?.message.hasPrefix("postgresql.pgpass: create /nonexistent/pgpass") == true)
+        #expect(refused?.outcome == .didNotHappen)
+    }
 }

@@ -43,7 +43,7 @@ public struct Passfile: Hashable, Sendable {
     }
 
     /// Writes the file with mode 0600 when its content differs.
-    /// - Throws: `.file`; `.unexpected` for a password with a line break, which the format cannot hold.
+    /// - Throws: `.file`, which names the key in the configuration; `.unexpected` for a password with a line break, which the format cannot hold.
     public func write() async throws(PostgresControlError) {
         var text = ""
         for entry in entries {
@@ -55,8 +55,12 @@ public struct Passfile: Hashable, Sendable {
             text += line + "\n"
         }
         let content = Secret(text)
-        try await Disk.run { [path] () throws(PostgresControlError) in
-            _ = try AtomicFile.update(content.reveal(), at: path, mode: 0o600)
+        do throws(PostgresControlError) {
+            try await Disk.run { [path] () throws(PostgresControlError) in
+                _ = try AtomicFile.update(content.reveal(), at: path, mode: 0o600)
+            }
+        } catch {
+            throw PostgresControlError(error.code, "postgresql.pgpass: " + error.message, outcome: error.outcome)
         }
     }
 }
