@@ -47,7 +47,7 @@ struct CloneTests {
                 from: source, options: [], deadline: .seconds(20), pause: .milliseconds(10))
         }
         #expect(error?.code == .tool)
-        guard case .ready = await server.inspector.inspect(server.directory) else {
+        guard case .ready = await server.inspector.inspect(server.directory, deadline: .seconds(20)) else {
             Issue.record("the old directory is gone")
             return
         }

@@ -10,7 +10,7 @@ struct ObservationTests {
     @Test func probesAPrimaryItsStandbyAndAPromotion() async throws {
         let primary = try await PostgresInstance("probe")
         try await primary.start()
-        let one = try await StatusProbe.read(primary.connect(), deadline: .seconds(5))
+        let one = try await StatusProbe.read(primary.connect(), deadline: .seconds(20))
         #expect(!one.sql.inRecovery && one.sql.timeline == Timeline(1) && one.sql.received == .zero)
         #expect(try #require(one.sql.written) > .zero && one.sql.position == one.sql.written)
         #expect(one.receiver == nil && one.replication == [] && one.replicationState == nil)
@@ -24,8 +24,8 @@ struct ObservationTests {
         let connection = try await standby.connect()
         try await primary.query("CREATE TABLE t AS SELECT 1 AS a")
         let row = try await eventually("the standby streams and has replayed all") { () -> ServerStatus? in
-            let status = try await StatusProbe.read(connection, deadline: .seconds(5))
-            let written = try await StatusProbe.read(primary.connect(), deadline: .seconds(5)).sql.written
+            let status = try await StatusProbe.read(connection, deadline: .seconds(20))
+            let written = try await StatusProbe.read(primary.connect(), deadline: .seconds(20)).sql.written
             return status.sql.streaming && status.sql.replayed == written ? status : nil
         }
         #expect(row.sql.inRecovery && row.sql.written == nil && row.sql.timeline == Timeline(1))
@@ -36,22 +36,22 @@ struct ObservationTests {
         #expect(row.primaryConninfo.reveal().contains("application_name=probe-standby"))
         #expect(row.systemIdentifier == control.systemIdentifier)
 
-        let two = try await StatusProbe.read(primary.connect(), deadline: .seconds(5))
+        let two = try await StatusProbe.read(primary.connect(), deadline: .seconds(20))
         #expect(two.replication.count == 1)
         #expect(two.replication.first?.applicationName == "probe-standby")
         #expect(two.replication.first?.userName == "postgres" && two.replication.first?.clientAddress == "127.0.0.1")
         #expect(two.replication.first?.state == "streaming" && two.replication.first?.syncState == "async")
 
-        try await connection.query("SELECT pg_wal_replay_pause()", deadline: .seconds(5))
-        #expect(try await StatusProbe.read(connection, deadline: .seconds(5)).replayPaused)
+        try await connection.query("SELECT pg_wal_replay_pause()", deadline: .seconds(20))
+        #expect(try await StatusProbe.read(connection, deadline: .seconds(20)).replayPaused)
         try await primary.stop()
         let alone = try await eventually("the walreceiver ends") { () -> ServerStatus? in
-            let status = try await StatusProbe.read(connection, deadline: .seconds(5))
+            let status = try await StatusProbe.read(connection, deadline: .seconds(20))
             return status.receiver == nil ? status : nil
         }
         #expect(!alone.sql.streaming && alone.sql.upstream == nil && alone.sql.timeline == Timeline(1))
         try await connection.query("SELECT pg_promote()", deadline: .seconds(30))
-        let promoted = try await StatusProbe.read(connection, deadline: .seconds(5))
+        let promoted = try await StatusProbe.read(connection, deadline: .seconds(20))
         #expect(!promoted.sql.inRecovery && promoted.sql.timeline == Timeline(2), "before any checkpoint")
 
         let (identity, history) = try await TimelineReader(target: standby.conninfo).read()
@@ -68,12 +68,12 @@ struct ObservationTests {
         try await primary.start()
         let standby = try await primary.makeStandby("lonely")
         try await eventually("the standby streams") {
-            try await StatusProbe.read(standby.connect(), deadline: .seconds(5)).sql.streaming
+            try await StatusProbe.read(standby.connect(), deadline: .seconds(20)).sql.streaming
         }
         try await standby.stop()
         try await primary.stop()
         try await standby.start()
-        let status = try await StatusProbe.read(standby.connect(), deadline: .seconds(5))
+        let status = try await StatusProbe.read(standby.connect(), deadline: .seconds(20))
         #expect(status.sql.inRecovery && !status.sql.streaming && status.receiver == nil)
         // What it asks for is the start of a segment, and may already show as received.
         #expect(status.sql.replayed > .zero && status.sql.position == max(status.sql.replayed, status.sql.received))
@@ -91,34 +91,34 @@ struct ObservationTests {
             "SELECT pg_create_logical_replication_slot('logical', 'pgoutput')", deadline: .seconds(10))
         let desired = ["a": DesiredSlot(), "b": DesiredSlot(expectedActive: false)]
         func apply(_ desired: [String: DesiredSlot]) async throws -> [SlotStep] {
-            let existing = try await SlotKeeper.list(connection, deadline: .seconds(5))
-            let limit = try await StatusProbe.read(connection, deadline: .seconds(5)).sql.written
+            let existing = try await SlotKeeper.list(connection, deadline: .seconds(20))
+            let limit = try await StatusProbe.read(connection, deadline: .seconds(20)).sql.written
             let steps = SlotPlan.steps(
                 desired: desired, existing: existing,
                 dropping: .allExcept([SlotMatcher(name: "kept"), SlotMatcher(type: "logical")]), limit: limit)
-            #expect(try await SlotKeeper.carryOut(steps, on: connection, deadline: .seconds(5)) == [])
+            #expect(try await SlotKeeper.carryOut(steps, on: connection, deadline: .seconds(20)) == [])
             return steps
         }
         #expect(try await apply(desired) == [.create("a"), .create("b")])
         #expect(try await apply(desired) == [])
-        try await connection.query("SELECT pg_create_physical_replication_slot('kept')", deadline: .seconds(5))
-        try await connection.query("SELECT pg_create_physical_replication_slot('old')", deadline: .seconds(5))
-        try await connection.query("SELECT pg_switch_wal()", deadline: .seconds(5))
-        try await connection.query("CREATE TABLE t AS SELECT 1 AS a", deadline: .seconds(5))
-        let written = try #require(try await StatusProbe.read(connection, deadline: .seconds(5)).sql.written)
+        try await connection.query("SELECT pg_create_physical_replication_slot('kept')", deadline: .seconds(20))
+        try await connection.query("SELECT pg_create_physical_replication_slot('old')", deadline: .seconds(20))
+        try await connection.query("SELECT pg_switch_wal()", deadline: .seconds(20))
+        try await connection.query("CREATE TABLE t AS SELECT 1 AS a", deadline: .seconds(20))
+        let written = try #require(try await StatusProbe.read(connection, deadline: .seconds(20)).sql.written)
         let moved = ["b": DesiredSlot(expectedActive: false, position: written)]
         #expect(try await apply(moved) == [.drop("a"), .drop("old"), .advance("b", to: written)])
-        let slots = try await SlotKeeper.list(connection, deadline: .seconds(5))
+        let slots = try await SlotKeeper.list(connection, deadline: .seconds(20))
         #expect(slots.map(\.name) == ["b", "kept", "logical"])
         #expect(slots.last?.kind == .logical(plugin: "pgoutput", database: "postgres"))
         #expect(slots.first?.restartLSN == written)
         // A step that is out of date does nothing; one that cannot be done is reported and the rest goes on.
         let failures = try await SlotKeeper.carryOut(
             [.create("b"), .drop("gone"), .drop("logical"), .create("Not A Name"), .create("last")], on: connection,
-            deadline: .seconds(5))
+            deadline: .seconds(20))
         #expect(failures.map(\.step) == [.create("Not A Name")])
         let all = try await connection.query(
-            "SELECT slot_name FROM pg_replication_slots ORDER BY 1", deadline: .seconds(5))
+            "SELECT slot_name FROM pg_replication_slots ORDER BY 1", deadline: .seconds(20))
         #expect(all.rows.map { $0["slot_name"] } == ["b", "kept", "last"])
         await server.discard()
     }
@@ -132,7 +132,7 @@ struct ObservationTests {
             try await TimelineReader(target: server.conninfo).read(deadline: .milliseconds(300))
         }
         #expect(error?.code == .timedOut)
-        #expect(ContinuousClock.now - start < .seconds(2))
+        #expect(ContinuousClock.now - start < .seconds(15), "a frozen server would be waited for for ever")
         await server.discard()
     }
 }

@@ -31,6 +31,8 @@ struct UnprivilegedRunner: ToolRunner {
             }
             return process.exitStatus
         }
+        // As with the keeper, nothing of it is left when its end is told: pg_basebackup's child writes on by itself.
+        try await eventually("what it started ends") { kill(-process.pid, SIGKILL) != 0 && errno == ESRCH }
         switch status {
         case .exited(let code): return code << 8
         case .signalled(let signal): return signal

@@ -29,7 +29,7 @@ final class MeshNode: Sendable {
     }
 
     func connect(_ database: String) async throws -> PostgresConnection {
-        try await PostgresConnection.connect(server.conninfo.forMeshWork(in: database), deadline: .seconds(5))
+        try await PostgresConnection.connect(server.conninfo.forMeshWork(in: database), deadline: .seconds(20))
     }
 
     /// To the database, as the agent connects for its work on the mesh; a new one when the last is closed.
@@ -42,11 +42,11 @@ final class MeshNode: Sendable {
 
     @discardableResult
     func run(_ sql: String, _ parameters: [String?] = []) async throws -> QueryResult {
-        try await connection().query(sql, parameters, deadline: .seconds(10))
+        try await connection().query(sql, parameters, deadline: .seconds(20))
     }
 
     func look(_ sets: [MeshSettings.ReplicationSet] = [MeshNode.set]) async throws -> MeshDatabase {
-        try await SpockCatalog.read(connection(), for: sets, deadline: .seconds(5))
+        try await SpockCatalog.read(connection(), for: sets, deadline: .seconds(20))
     }
 
     @discardableResult
