@@ -85,7 +85,7 @@ struct WakeupTests {
             wakeup.signal()
             return await waited(wakeup, atMost: .milliseconds(2))
         }
-        #expect(shortest < .milliseconds(20))
+        #expect(shortest < .milliseconds(18))
     }
 
     @Test("cancellation ends a wait, one that sleeps and one that has not begun")

@@ -127,12 +127,17 @@ struct ObservationTests {
         let server = try await PostgresInstance("frozen")
         try await server.start()
         server.freeze()
-        let start = ContinuousClock.now
-        let error = await #expect(throws: PostgresError.self) {
-            try await TimelineReader(target: server.conninfo).read(deadline: .milliseconds(300))
+        var shortest = Duration.seconds(60)
+        // A busy machine may make any of them long, not all of them.
+        for _ in 0..<10 where shortest >= .seconds(2) {
+            let start = ContinuousClock.now
+            let error = await #expect(throws: PostgresError.self) {
+                try await TimelineReader(target: server.conninfo).read(deadline: .milliseconds(300))
+            }
+            #expect(error?.code == .timedOut)
+            shortest = min(shortest, ContinuousClock.now - start)
         }
-        #expect(error?.code == .timedOut)
-        #expect(ContinuousClock.now - start < .seconds(15), "a frozen server would be waited for for ever")
+        #expect(shortest < .seconds(2))
         await server.discard()
     }
 }

@@ -16,6 +16,8 @@ actor LocalObserver {
     private var givenUp: GivenUpWAL?
     /// It runs, and said so itself: its keeper tells of what happens to it.
     private var isCalm = false
+    /// So old a keeper's words may be while nothing happens.
+    private static let trusted = Duration.seconds(5)
     private var said: (obstacle: String?, replayWait: String?)
 
     init(server: LocalServer, monitor: PostgresMonitor) {
@@ -28,9 +30,6 @@ actor LocalObserver {
 
     /// A rewind has ended.
     func note(givenUp wal: GivenUpWAL?) { givenUp = wal }
-
-    /// So old a keeper's words may be while nothing happens.
-    private static let trusted = Duration.seconds(5)
 
     /// Nil while no keeper answers: nothing is known then.
     func observe() async -> LocalPostgres? {

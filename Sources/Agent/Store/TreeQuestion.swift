@@ -89,6 +89,7 @@ struct TreeQuestion: Sendable {
         var changes = TreeChanges()
         /// When that was sent which had been answered last by the end of it. Each look without a question moves it on.
         var answered: Instant?
+        /// When anything was asked for.
         var readAt = Instant.now
         /// Since everything was read.
         var calmReads = 0

@@ -5,8 +5,8 @@ enum PromotionClearance {
     case ask
     /// A peer says that it is a primary.
     case primary(MemberID)
-    /// A silent peer may still be writable until then, unless it says otherwise before: it is asked again at `again`.
-    case wait(MemberID, until: Instant, again: Instant)
+    /// A silent peer may still be writable, unless it says otherwise when it is asked again at `again`.
+    case wait(MemberID, again: Instant)
 
     private static let pause = Duration.milliseconds(250)
 
@@ -29,7 +29,7 @@ enum PromotionClearance {
         }
         let until = (s.memory.askedSince ?? round.askedAt) + terms.timeout + LeaseTerms.margin
         if let silent, s.view.now < until {
-            self = .wait(silent.name, until: until, again: round.askedAt + Self.pause)
+            self = .wait(silent.name, again: min(until, round.askedAt + Self.pause))
         } else {
             self = .clear
         }
@@ -50,10 +50,10 @@ extension Situation {
                 "asking the other members before: " + act.name, .askPeers, recheckAfter: .milliseconds(200))
         case .primary(let peer):
             return Conclusion("Primary (\(peer)) is still alive, giving up the leader lock", .release(leadership.term))
-        case .wait(let peer, let until, let again):
+        case .wait(let peer, let again):
             let reason = "\(peer) is silent and may be a primary until its lease is over"
             guard view.now < again else { return Conclusion(reason, .askPeers, recheckAfter: .milliseconds(200)) }
-            return Conclusion(reason, recheckAfter: min(until, again) - view.now)
+            return Conclusion(reason, recheckAfter: again - view.now)
         case .clear:
             return Conclusion(reason, .arm(leadership.term), act)
         }

@@ -43,7 +43,8 @@ public struct Passfile: Hashable, Sendable {
     }
 
     /// Writes the file with mode 0600 when its content differs.
-    /// - Throws: `.file`, which names the key in the configuration; `.unexpected` for a password with a line break, which the format cannot hold.
+    /// - Throws: `.file`, which names the key in the configuration; `.unexpected` for a password with a line break, which
+    ///   the format cannot hold.
     public func write() async throws(PostgresControlError) {
         var text = ""
         for entry in entries {
