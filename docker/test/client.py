@@ -32,6 +32,27 @@ def query(where, statement, within=5):
             connection.close()
 
 
+class Visitor(threading.Thread):
+    """Connects anew again and again, and counts at how many visits it was led to a primary and to a standby."""
+
+    def __init__(self, where):
+        super().__init__(daemon=True)
+        self.where = where
+        self.visits = {False: 0, True: 0}  # by whether the server is in recovery
+        self.ending = threading.Event()
+
+    def run(self):
+        while not self.ending.wait(PACE):
+            try:
+                self.visits[query(self.where, "SELECT pg_is_in_recovery()", within=2)[0][0]] += 1
+            except Failed:
+                pass  # led nowhere
+
+    def stop(self):
+        self.ending.set()
+        self.join(timeout=10)
+
+
 class Client(threading.Thread):
     """Writes rows of its own kind one after the other, each on whatever connection there is, until it is stopped."""
 
