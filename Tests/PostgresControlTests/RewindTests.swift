@@ -79,6 +79,7 @@ struct RewindTests {
                 to: new.upstream(), control: control(old), deadline: .seconds(60))
         }
         #expect(killed?.message.contains("signal 9") == true)
+        #expect(try await old.inspector.inspect(old.directory) == .ready(control(old)))
         // Able to look, not to copy: this fails in the middle, each time, and does not take the older marker away.
         let source = try await source(new, revoking: "pg_read_binary_file(text, bigint, bigint, boolean)")
         let failed = try await rewinder(old).rewind(to: source, control: control(old), deadline: .seconds(60))

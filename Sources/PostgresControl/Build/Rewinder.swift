@@ -119,7 +119,8 @@ public struct Rewinder: Sendable {
                     server.string, "--single", "-D", directory.string, "-c", "config_file=\(config.configFile.string)",
                     "template1",
                 ], deadline: deadline)
-            guard recovered.succeeded else { throw ToolRun.failure(server, recovered) }
+            // However far it came, the directory is a crashed server's, as before.
+            guard recovered.succeeded else { throw ToolRun.failure(server, recovered, outcome: .didNotHappen) }
         }
         try await Disk.run(within: .seconds(600)) { () throws(PostgresControlError) in try save.take(ownEnd: ownEnd) }
     }

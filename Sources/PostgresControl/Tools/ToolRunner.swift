@@ -85,10 +85,12 @@ struct ToolRun: Sendable {
     }
 
     /// Words for a failed run: how it ended, and its last lines.
-    static func failure(_ program: FilePath, _ result: Result) -> PostgresControlError {
+    static func failure(
+        _ program: FilePath, _ result: Result, outcome: PostgresControlError.Outcome = .unknown
+    ) -> PostgresControlError {
         let signal = result.status & 0x7f
         let how = signal == 0 ? "exit code \((result.status >> 8) & 0xff)" : "signal \(signal)"
         let lines = result.output.split(separator: "\n").suffix(5).joined(separator: " | ")
-        return PostgresControlError(.tool, "\(program.string) ended with \(how): \(lines)", outcome: .unknown)
+        return PostgresControlError(.tool, "\(program.string) ended with \(how): \(lines)", outcome: outcome)
     }
 }
