@@ -50,8 +50,8 @@ struct owed {
 
 /// What a child tells about itself before exec.
 struct child_report {
-    char what;   // 'x' exec failed, 's' no standby.signal, 'l' too late, 'o' output file; 'p' goes on: see pidfile.c
-    int detail;  // errno; for 'p' the pid
+    char what;  // 'x' exec failed, 's' no standby.signal, 'l' too late, 'o' output file
+    int error;
 };
 
 /// The service file that has to be closed before a promotion, except for the local node's service; empty: none.
@@ -210,11 +210,6 @@ void scout_send(enum scout_kind kind);
 void scout_report(enum scout_kind kind);
 void scout_timers(int64_t now);
 bool scout_ended(pid_t pid);
-
-// pidfile.c
-/// Removes it if another process has its number, which is returned; 0 otherwise.
-pid_t pid_file_clear(void);
-void pid_file_tell(struct child_report said);
 
 // process.c
 /// A fork whose child dies with us, has default signals, and none of our descriptors above `keep` (moved to 3).

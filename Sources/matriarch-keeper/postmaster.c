@@ -32,8 +32,6 @@ static void become_postmaster(enum role role, int report, char **environment, ch
     } else if (role == ROLE_PRIMARY && boottime() >= deadline - PROMOTE_BOUND) {
         said.what = 'l';
     } else {
-        said = (struct child_report){'p', pid_file_clear()};
-        if (said.detail != 0 && write(report, &said, sizeof said) < 0) _exit(126);
         execve(arguments[0], arguments, environment);
         said = (struct child_report){'x', errno};
     }
@@ -92,10 +90,6 @@ struct refusal postmaster_start(enum role role, int64_t zxid, char **fields, int
 void postmaster_report(void) {
     struct child_report said;
     ssize_t length = read(K.pm.report_fd, &said, sizeof said);
-    if (length == (ssize_t)sizeof said && said.what == 'p') {
-        pid_file_tell(said);
-        return;
-    }
     close_and_forget(&K.pm.report_fd);
     struct owed owed = K.pm.start_owed;
     if (length != (ssize_t)sizeof said) {
@@ -112,7 +106,7 @@ void postmaster_report(void) {
 static void answer_refused_start(void) {
     char text[64];
     struct refusal refusal = {"spawn", text};
-    snprintf(text, sizeof text, "cannot execute the server: errno %d", K.pm.refused.detail);
+    snprintf(text, sizeof text, "cannot execute the server: errno %d", K.pm.refused.error);
     if (K.pm.refused.what == 's') refusal = (struct refusal){"no-standby-signal", "standby.signal is missing"};
     if (K.pm.refused.what == 'l') refusal = (struct refusal){"too-late", "less than 100 ms of the lease is left"};
     answer(K.pm.start_owed, refusal, NOTHING);
@@ -176,7 +170,7 @@ struct refusal postmaster_take_over(pid_t pid, enum role role) {
 
 /// `status` is -1 for one taken over: only a parent learns it.
 void postmaster_ended(int status) {
-    while (K.pm.report_fd >= 0) postmaster_report();
+    if (K.pm.report_fd >= 0) postmaster_report();
     int64_t now = boottime();
     K.pm.pid = 0;
     close_and_forget(&K.pm.pidfd);

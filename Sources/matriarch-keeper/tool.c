@@ -25,19 +25,17 @@ bool program_of(char **fields, int count, char ***environment, char ***arguments
 
 bool tool_owns(pid_t pid) { return K.tool != 0 && (pid == K.tool || getpgid(pid) == K.tool); }
 
-static void become_tool(const char *output, bool alongside, int report, char **environment, char **arguments) {
+static void become_tool(const char *output, int report, char **environment, char **arguments) {
     struct child_report said = {'o', 0};
     setpgid(0, 0);
     int fd = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd >= 0) {
         dup2(fd, STDOUT_FILENO);
         dup2(fd, STDERR_FILENO);
-        said = (struct child_report){'p', alongside ? 0 : pid_file_clear()};
-        if (said.detail != 0 && write(report, &said, sizeof said) < 0) _exit(126);
         execve(arguments[0], arguments, environment);
         said.what = 'x';
     }
-    said.detail = errno;
+    said.error = errno;
     if (write(report, &said, sizeof said) < 0) _exit(126);
     _exit(127);
 }
@@ -54,7 +52,7 @@ struct refusal tool_run(char **fields, int count, struct owed owed) {
     if (pipe2(ends, O_CLOEXEC) != 0) return (struct refusal){"spawn", "no pipe"};
     int report = ends[1];
     pid_t pid = fork_child(SIGKILL, &report);
-    if (pid == 0) become_tool(fields[0], alongside, report, environment, arguments);
+    if (pid == 0) become_tool(fields[0], report, environment, arguments);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
@@ -71,10 +69,6 @@ struct refusal tool_run(char **fields, int count, struct owed owed) {
 
 void tool_report(void) {
     bool failed = read(K.tool_report_fd, &K.tool_refused, sizeof K.tool_refused) == (ssize_t)sizeof K.tool_refused;
-    if (failed && K.tool_refused.what == 'p') {
-        pid_file_tell(K.tool_refused);
-        return;
-    }
     close_and_forget(&K.tool_report_fd);
     // Never executed: the answer waits for its end, so that the next request finds nothing of it.
     if (failed) return;
@@ -85,7 +79,7 @@ void tool_report(void) {
 static void answer_refused_run(void) {
     char text[128];
     snprintf(text, sizeof text, "cannot %s: errno %d", K.tool_refused.what == 'o' ? "open the output file" : "execute it",
-             K.tool_refused.detail);
+             K.tool_refused.error);
     answer(K.tool_owed, (struct refusal){"spawn", text}, NOTHING);
 }
 
@@ -105,7 +99,7 @@ void tool_reap_begins(pid_t pid) {
 }
 
 void tool_ended(int status) {
-    while (K.tool_report_fd >= 0) tool_report();
+    if (K.tool_report_fd >= 0) tool_report();
     if (K.tool_refused.what != 0) {
         K.tool = 0;
         answer_refused_run();

@@ -149,6 +149,34 @@ struct ReplicaRuleTests {
         #expect(scene.decision.effects == [.start(as: .standby, term: nil)])
     }
 
+    @Test("A server that ends before it has answered is started again after a pause that grows, until one has answered")
+    func endsAtOnce() {
+        var scene = Scene()
+        scene.follow()
+        let start = Effect.start(as: .standby, term: nil)
+        /// The server ends; the pause until it is started again, in milliseconds.
+        func pause(_ ended: Instant) -> Int? {
+            scene.stop(.inArchiveRecovery, crashedAt: ended)
+            defer { scene.view.finished = [FinishedEffect(start, .done, at: scene.view.now)] }
+            return (0...2000).first { milliseconds in
+                scene.view.now = ended + .milliseconds(milliseconds)
+                scene.memory = scene.decision.memory
+                scene.view.finished = []
+                return scene.decision.effects.contains(start)
+            }
+        }
+        #expect(pause(Scene.now) == 0)
+        #expect(pause(Scene.now + .milliseconds(100)) == 50)
+        #expect(pause(Scene.now + .milliseconds(200)) == 100)
+        #expect(pause(Scene.now + .milliseconds(400)) == 200)
+        #expect(scene.decision.memory.retries["start"]?.reason == "PostgreSQL ended before it answered")
+        var answers = scene
+        answers.view.local = Scene().view.local
+        scene.memory = answers.decision.memory
+        scene.view.finished = []
+        #expect(pause(Scene.now + .seconds(1)) == 0)
+    }
+
     @Test("Data of another cluster: PostgreSQL stops, the lock goes, the process ends")
     func foreign() {
         var scene = Scene()

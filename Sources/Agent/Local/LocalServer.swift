@@ -236,10 +236,18 @@ struct LocalServer: Sendable {
             mesh.applyGate == .service
                 ? KeeperGate(serviceFile: gates.file(mesh), localService: MeshSettings.service(of: mesh.node)) : nil
         }
+        await clearLocks(parameters.values["unix_socket_directories"])
         let pid = try await keeper.client().start(
             as: role, epochZxid: epochZxid, dataDirectory: dataDirectory, arguments: command.arguments,
             environment: command.environment, gate: gate)
         logger.info("PostgreSQL started as \(role.rawValue)", metadata: ["pid": "\(pid)"])
+    }
+
+    /// Removes the lock files of a crashed server, which would keep the next one from starting.
+    func clearLocks(_ sockets: String?) async {
+        guard await keeper.status()?.isEmpty == true else { return }
+        let locks = LockFiles(dataDirectory: dataDirectory, port: settings.local.postgresql.listen.port)
+        for removed in await locks.clear(sockets: sockets) { logger.notice("\(removed)") }
     }
 
     /// Stops the server: fast, then at once, each with its deadline; returns when nothing of it is left.

@@ -42,6 +42,8 @@ public struct DecisionMemory: Hashable, Sendable {
     public var highestEpochVersion: Int64 = 0
     /// By effect name.
     public var retries: [String: Retry] = [:]
+    /// The server that was started last has let somebody in: its end is no failure to start.
+    public var hasAnswered = true
     /// Moments at which the local primary ended by itself, newest last.
     public var crashes: [Instant] = []
     /// When the agent gave the lock away or stepped down: it leaves the race to others for a moment.
@@ -94,6 +96,14 @@ public struct DecisionMemory: Hashable, Sendable {
         if case .crashed(let at) = view.local.ending, crashes.last != at {
             crashes.append(at)
             if crashes.count > 16 { crashes.removeFirst() }
+            // A lock file or a setting in its way ends it at once: not tried many times a second for ever.
+            if !hasAnswered, !view.local.wasFenced {
+                fail("start", at: at, because: "PostgreSQL ended before it answered")
+            }
+        }
+        if view.local.isRunning, view.local.sql != nil {
+            hasAnswered = true
+            retries["start"] = nil
         }
         if !view.local.isRunning { steppingDown = false }
         // Recovery to a target in the past does not succeed at the second try either, initdb's cluster not at the fourth: a
@@ -195,15 +205,18 @@ public struct DecisionMemory: Hashable, Sendable {
         if let leader = view.store?.leader, leader.member != view.me { designated = false }
     }
 
+    private mutating func fail(_ name: String, at instant: Instant, because reason: String) {
+        let failures = (retries[name]?.failures ?? 0) + 1
+        let pause = Duration.milliseconds(min(10_000, 50 << min(failures - 1, 8)))
+        retries[name] = Retry(failures: failures, notBefore: instant + pause, reason: reason)
+    }
+
     private mutating func take(_ finished: FinishedEffect) {
         let name = finished.effect.name
         switch finished.outcome {
-        case .done:
-            retries[name] = nil
-        case .failed(let reason), .unknown(let reason):
-            let failures = (retries[name]?.failures ?? 0) + 1
-            let pause = Duration.milliseconds(min(10_000, 50 << min(failures - 1, 8)))
-            retries[name] = Retry(failures: failures, notBefore: finished.at + pause, reason: reason)
+        case .done where name == "start": hasAnswered = false
+        case .done: retries[name] = nil
+        case .failed(let reason), .unknown(let reason): fail(name, at: finished.at, because: reason)
         }
         if case .reinitialize = finished.effect { copiedAt = finished.at }
         switch (finished.effect, finished.outcome) {
