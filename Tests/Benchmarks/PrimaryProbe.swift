@@ -132,12 +132,7 @@ private final class KeptConnection {
         guard made >= 0 else { return false }
         var limit = timeval(tv_sec: 1, tv_usec: 0)
         setsockopt(made, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        var address = FreePort.loopback(port)
-        let connected = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(made, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
+        let connected = FreePort.withLoopback(port) { connect(made, $0, $1) } == 0
         guard connected else {
             close(made)
             return false

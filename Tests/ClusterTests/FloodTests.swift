@@ -54,12 +54,7 @@ private final class SlowClient: Sendable {
     init(port: UInt16) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { throw SupportError("socket: \(String(cString: strerror(errno)))") }
-        var address = FreePort.loopback(port)
-        _ = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
+        _ = FreePort.withLoopback(port) { connect(descriptor, $0, $1) }
         send(descriptor, "GET /prim", 9, Int32(MSG_NOSIGNAL))
     }
 

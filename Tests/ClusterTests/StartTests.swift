@@ -105,6 +105,52 @@ extension ClusterTests {
             }
         }
 
+        @Test(.disabled(if: AgentCommand.isForeign)) func aServerThatCannotStartIsTriedEverMoreRarely() async throws {
+            var settings = ClusterSettings()
+            settings.members = ["member-a", "member-b"]
+            try await TestCluster.with(settings) { cluster in
+                for node in cluster.nodes { try node.start() }
+                let replica = try await cluster.whole("at first", within: AgentCommand.deadline(40)).replicas[0]
+                try await replica.kill()
+                let port = try FreePort.occupy(replica.port)
+                let log = replica.logText
+                try replica.start()
+                func starts() -> Int { replica.logText(since: log).matches(of: /PostgreSQL started as standby/).count }
+                try await eventually("it is tried again", within: AgentCommand.deadline()) { starts() >= 3 }
+                // Pauses of 0.05, 0.1, 0.2, 0.4, 0.8, 1.6 and 3.2 s.
+                try await Task.sleep(for: .seconds(5))
+                #expect(starts() <= 9)
+                #expect(replica.logText.contains("failed to start postgres: PostgreSQL ended before it answered"))
+                close(port)
+                try await cluster.whole("with the port free again", within: AgentCommand.deadline(30))
+            }
+        }
+
+        @Test(.disabled(if: AgentCommand.isForeign))
+        func lockFilesOfACrashThatNameAnotherProcessAreRemoved() async throws {
+            var settings = ClusterSettings()
+            settings.members = ["member-a", "member-b"]
+            try await TestCluster.with(settings) { cluster in
+                for node in cluster.nodes { try node.start() }
+                let roles = try await cluster.whole("at first", within: AgentCommand.deadline(40))
+                let (crashed, other) = (roles.replicas[0], try #require(roles.leader.agent))
+                let sockets = try #require(
+                    crashed.configuration.firstMatch(of: /unix_socket_directories: *'?([^'\n]*)/)?.1)
+                let files = ["\(sockets)/.s.PGSQL.\(crashed.port).lock", "\(crashed.dataDirectory)/postmaster.pid"]
+                try await crashed.kill()
+                for file in files {
+                    try await PostgresInstance.run(
+                        "/bin/sed", ["-i", "1s/.*/\(other.pid)/", file], log: cluster.folder.path("sed.out"))
+                }
+                try crashed.start()
+                try await cluster.whole("started again", within: AgentCommand.deadline(30))
+                for file in files {
+                    #expect(
+                        crashed.logText.contains("removed \(file), which a crash had left: process \(other.pid) is"))
+                }
+            }
+        }
+
         @Test func anotherClustersDataDirectoryIsRefused() async throws {
             var settings = ClusterSettings()
             settings.members = ["member-a", "member-b"]

@@ -76,12 +76,7 @@ public enum HTTPProbe {
         var limit = timeval(tv_sec: max(1, Int(deadline.components.seconds)), tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        var address = FreePort.loopback(port)
-        let connected = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
+        let connected = FreePort.withLoopback(port) { connect(descriptor, $0, $1) } == 0
         guard connected else { throw SupportError("port \(port): \(String(cString: strerror(errno)))") }
         guard Glibc.send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
             throw SupportError("port \(port): the request was not taken")

@@ -17,11 +17,7 @@ public final class Wire: Sendable {
     public init(to target: UInt16) throws {
         self.target = target
         port = try FreePort.next()
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var yes: Int32 = 1
-        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        let bound = Self.withLoopback(port) { bind(listener, $0, $1) }
-        guard bound == 0, listen(listener, 64) == 0 else { throw SupportError("no wire on port \(port)") }
+        listener = try FreePort.occupy(port)
         Thread { [self] in
             while true {
                 let near = accept(listener, nil, nil)
@@ -49,7 +45,7 @@ public final class Wire: Sendable {
 
     private func connectThrough(_ near: Int32) {
         let far = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard Self.withLoopback(target, { connect(far, $0, $1) }) == 0 else {
+        guard FreePort.withLoopback(target, { connect(far, $0, $1) }) == 0 else {
             close(far)
             close(near)
             return
@@ -92,12 +88,5 @@ public final class Wire: Sendable {
             if sent < count { break }
         }
         if !isCut.withLock({ $0 }) { shutdown(to, Int32(SHUT_RDWR)) }
-    }
-
-    private static func withLoopback(_ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
-        var address = FreePort.loopback(port)
-        return withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
-        }
     }
 }

@@ -103,12 +103,7 @@ public final class ZooKeeperServer: Sendable {
         var second = timeval(tv_sec: 1, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &second, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &second, socklen_t(MemoryLayout<timeval>.size))
-        var address = FreePort.loopback(port)
-        let connected = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
+        let connected = FreePort.withLoopback(port) { connect(descriptor, $0, $1) } == 0
         guard connected, send(descriptor, word, word.utf8.count, Int32(MSG_NOSIGNAL)) == word.utf8.count else {
             return nil
         }
