@@ -120,7 +120,7 @@ extension ClusterTests {
                 // Pauses of 0.05, 0.1, 0.2, 0.4, 0.8, 1.6 and 3.2 s.
                 try await Task.sleep(for: .seconds(5))
                 #expect(starts() <= 9)
-                #expect(replica.logText.contains("failed to start postgres: PostgreSQL ended before it answered"))
+                #expect(replica.logText.contains("failed to start postgres: PostgreSQL ended as it started"))
                 close(port)
                 try await cluster.whole("with the port free again", within: AgentCommand.deadline(30))
             }

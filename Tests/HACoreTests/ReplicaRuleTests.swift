@@ -169,7 +169,8 @@ struct ReplicaRuleTests {
         #expect(pause(Scene.now + .milliseconds(100)) == 50)
         #expect(pause(Scene.now + .milliseconds(200)) == 100)
         #expect(pause(Scene.now + .milliseconds(400)) == 200)
-        #expect(scene.decision.memory.retries["start"]?.reason == "PostgreSQL ended before it answered")
+        #expect(
+            scene.decision.memory.retries["start"]?.reason == "PostgreSQL ended as it started, its own lines say why")
         var answers = scene
         answers.view.local = Scene().view.local
         scene.memory = answers.decision.memory

@@ -101,6 +101,7 @@ struct SourceRuleTests {
         scene.lead()
         scene.memory.bootstrap = .created
         scene.memory.createdAt = Scene.now - .seconds(5)
+        scene.memory.hasAnswered = false
         for start in 1...3 {
             scene.stop(.inProduction, crashedAt: Scene.now - .seconds(1) + .milliseconds(100 * start))
             #expect(scene.decision.rule == (start < 3 ? "bootstrap.start" : "bootstrap.cancel"))

@@ -43,7 +43,7 @@ public struct DecisionMemory: Hashable, Sendable {
     /// By effect name.
     public var retries: [String: Retry] = [:]
     /// The server that was started last has let somebody in: its end is no failure to start.
-    public var hasAnswered = true
+    var hasAnswered = true
     /// Moments at which the local primary ended by itself, newest last.
     public var crashes: [Instant] = []
     /// When the agent gave the lock away or stepped down: it leaves the race to others for a moment.
@@ -98,7 +98,7 @@ public struct DecisionMemory: Hashable, Sendable {
             if crashes.count > 16 { crashes.removeFirst() }
             // A lock file or a setting in its way ends it at once: not tried many times a second for ever.
             if !hasAnswered, !view.local.wasFenced {
-                fail("start", at: at, because: "PostgreSQL ended before it answered")
+                fail("start", at: at, because: "PostgreSQL ended as it started, its own lines say why")
             }
         }
         if view.local.isRunning, view.local.sql != nil {

@@ -8,7 +8,7 @@ let bootstrapRules: [Rule] = [
         guard s.memory.bootstrap == .failed else { return nil }
         guard s.local.process == .absent else { return Conclusion("stopping the failed bootstrap", .fence) }
         let failures = ["initdb", "start", "finish-bootstrap"].map { s.lastFailure(of: $0) }.joined()
-        let why = failures.isEmpty ? ": PostgreSQL ended as it started, its own lines say why" : failures
+        let why = failures.isEmpty ? ": PostgreSQL ended, its own lines say why" : failures
         if let leadership = s.leadership {
             return Conclusion("giving up the leader lock, bootstrap failed" + why, .release(leadership.term))
         }
