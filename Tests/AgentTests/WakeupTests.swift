@@ -17,12 +17,9 @@ struct WakeupTests {
         return Instant.now - start
     }
 
-    /// The shortest of many waits, until one took less than what merges ordinary signals: a busy machine may make any of
-    /// them long, not all of them.
+    /// Until one took less than what merges ordinary signals.
     private func shortest(_ wait: () async -> Duration) async -> Duration {
-        var shortest = Duration.seconds(60)
-        for _ in 0..<500 where shortest >= .milliseconds(18) { shortest = min(shortest, await wait()) }
-        return shortest
+        await Support.shortest(of: 500, until: .milliseconds(18), wait)
     }
 
     @Test("a signal before the wait is not lost", arguments: [false, true])

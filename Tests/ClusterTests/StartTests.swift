@@ -105,11 +105,12 @@ extension ClusterTests {
             }
         }
 
-        @Test(.disabled(if: AgentCommand.isForeign)) func aServerThatCannotStartIsTriedEverMoreRarely() async throws {
+        @Test(.disabled(if: AgentCommand.isForeign, "Patroni tries each loop_wait"))
+        func aServerThatCannotStartIsTriedEverMoreRarely() async throws {
             var settings = ClusterSettings()
             settings.members = ["member-a", "member-b"]
             try await TestCluster.with(settings) { cluster in
-                for node in cluster.nodes { try node.start() }
+                try cluster.start()
                 let replica = try await cluster.whole("at first", within: AgentCommand.deadline(40)).replicas[0]
                 try await replica.kill()
                 let port = try FreePort.occupy(replica.port)
@@ -126,12 +127,12 @@ extension ClusterTests {
             }
         }
 
-        @Test(.disabled(if: AgentCommand.isForeign))
+        @Test(.disabled(if: AgentCommand.isForeign, "Patroni leaves them"))
         func lockFilesOfACrashThatNameAnotherProcessAreRemoved() async throws {
             var settings = ClusterSettings()
             settings.members = ["member-a", "member-b"]
             try await TestCluster.with(settings) { cluster in
-                for node in cluster.nodes { try node.start() }
+                try cluster.start()
                 let roles = try await cluster.whole("at first", within: AgentCommand.deadline(40))
                 let (crashed, other) = (roles.replicas[0], try #require(roles.leader.agent))
                 let sockets = try #require(

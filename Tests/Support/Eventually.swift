@@ -36,3 +36,12 @@ public func eventually(
 ) async throws {
     try await eventually(awaited, within: deadline, pace: pace) { try await property() ? () : nil }
 }
+
+/// The shortest of many waits, until one took less than `bound`: a busy machine may make any of them long, not all of them.
+public func shortest(
+    of tries: Int, until bound: Duration, _ wait: () async throws -> Duration
+) async rethrows -> Duration {
+    var shortest = Duration.seconds(60)
+    for _ in 0..<tries where shortest >= bound { shortest = min(shortest, try await wait()) }
+    return shortest
+}

@@ -32,7 +32,7 @@ extension EffectHandlers {
         // What a cut-off run has left may be half a file under the name of a whole one.
         if case .ready = latest.local?.directory { await archivePending(parameters, runner) }
         let control = try await server.inspector.controlData(server.dataDirectory).control
-        await server.clearLocks(parameters.values["unix_socket_directories"])
+        await server.clearLocks(parameters)
         let report = try await Rewinder(
             installation: server.installation, config: server.config, runner: runner,
             output: server.keeper.runtime.toolOutput("pg_rewind")

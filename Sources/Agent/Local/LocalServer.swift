@@ -121,8 +121,8 @@ struct LocalServer: Sendable {
 
     /// The first absolute path that PostgreSQL is told; nil: its own default, which is libpq's.
     private var socketFolder: String? {
-        settings.postgres.parameters.last { $0.name.lowercased() == "unix_socket_directories" }?.value
-            .split(separator: ",").map { $0.filter { !$0.isWhitespace } }.first { $0.hasPrefix("/") }
+        settings.postgres.parameters.last { $0.name.lowercased() == "unix_socket_directories" }
+            .flatMap { ServerParameters.socketFolders($0.value).first }
     }
 
     // MARK: Configuration files
@@ -236,7 +236,7 @@ struct LocalServer: Sendable {
             mesh.applyGate == .service
                 ? KeeperGate(serviceFile: gates.file(mesh), localService: MeshSettings.service(of: mesh.node)) : nil
         }
-        await clearLocks(parameters.values["unix_socket_directories"])
+        await clearLocks(parameters)
         let pid = try await keeper.client().start(
             as: role, epochZxid: epochZxid, dataDirectory: dataDirectory, arguments: command.arguments,
             environment: command.environment, gate: gate)
@@ -244,9 +244,10 @@ struct LocalServer: Sendable {
     }
 
     /// Removes the lock files of a crashed server, which would keep the next one from starting.
-    func clearLocks(_ sockets: String?) async {
+    func clearLocks(_ parameters: ServerParameters) async {
         guard await keeper.status()?.isEmpty == true else { return }
         let locks = LockFiles(dataDirectory: dataDirectory, port: settings.local.postgresql.listen.port)
+        let sockets = parameters.values["unix_socket_directories"]
         for removed in await locks.clear(sockets: sockets) { logger.notice("\(removed)") }
     }
 

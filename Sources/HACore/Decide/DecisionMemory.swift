@@ -205,10 +205,13 @@ public struct DecisionMemory: Hashable, Sendable {
         if let leader = view.store?.leader, leader.member != view.me { designated = false }
     }
 
+    /// Before the next try of what has been tried so often and was not the first: doubled each time, up to 10 s.
+    static func pause(afterTries tries: Int) -> Duration { .milliseconds(min(10_000, 50 << min(tries, 8))) }
+
     private mutating func fail(_ name: String, at instant: Instant, because reason: String) {
         let failures = (retries[name]?.failures ?? 0) + 1
-        let pause = Duration.milliseconds(min(10_000, 50 << min(failures - 1, 8)))
-        retries[name] = Retry(failures: failures, notBefore: instant + pause, reason: reason)
+        let notBefore = instant + Self.pause(afterTries: failures - 1)
+        retries[name] = Retry(failures: failures, notBefore: notBefore, reason: reason)
     }
 
     private mutating func take(_ finished: FinishedEffect) {

@@ -138,7 +138,7 @@ let replicaRules: [Rule] = [
         guard let leader = s.otherLeader, let source = s.source(under: leader), s.local.isRunning,
             let sql = s.local.sql, !sql.streaming
         else { return nil }
-        let pause = Duration.milliseconds(min(10_000, 50 << min(s.memory.kicks, 8)))
+        let pause = DecisionMemory.pause(afterTries: s.memory.kicks)
         if let at = s.memory.kickedAt, s.memory.kicks > 0, s.view.now - at < pause {
             return Conclusion("not streaming from \(source) yet", recheckAfter: pause - (s.view.now - at))
         }

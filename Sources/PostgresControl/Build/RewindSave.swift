@@ -49,7 +49,7 @@ struct RewindSave: Sendable {
     func restore(overwritten: Set<String>) throws(PostgresControlError) {
         let used = dataDirectory.appending("pg_wal")
         for name in try AtomicFile.entries(wal) ?? [] {
-            let isUntouched = Self.areSame(wal.appending(name), used.appending(name))
+            let isUntouched = AtomicFile.areSame(wal.appending(name), used.appending(name))
             if isUntouched && !overwritten.contains(name) { continue }
             try Self.copy(wal.appending(name), to: used.appending(name))
         }
@@ -136,11 +136,6 @@ struct RewindSave: Sendable {
                 found[name] = "\(status.st_size) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
             }
         }
-    }
-
-    private static func areSame(_ one: FilePath, _ other: FilePath) -> Bool {
-        var (a, b) = (stat(), stat())
-        return stat(one.string, &a) == 0 && stat(other.string, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev
     }
 
     /// Puts a copy in the place of `target`, which is never a half of it.

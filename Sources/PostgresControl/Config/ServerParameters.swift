@@ -52,6 +52,11 @@ public struct ServerParameters: Hashable, Sendable {
         return copy
     }
 
+    /// The folders in a `unix_socket_directories`, without abstract sockets.
+    public static func socketFolders(_ setting: String) -> [String] {
+        setting.split(separator: ",").map { $0.filter { !$0.isWhitespace } }.filter { $0.hasPrefix("/") }
+    }
+
     /// What the archiver would run; nil when there is none.
     public var archiveCommand: String? {
         let mode = values["archive_mode"] ?? ""

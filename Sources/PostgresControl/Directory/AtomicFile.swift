@@ -45,6 +45,12 @@ enum AtomicFile {
         return true
     }
 
+    /// Both lead to the same file or folder, through whatever links.
+    static func areSame(_ one: FilePath, _ other: FilePath) -> Bool {
+        var (a, b) = (stat(), stat())
+        return stat(one.string, &a) == 0 && stat(other.string, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev
+    }
+
     /// The text of a file; nil when there is none.
     static func read(_ path: FilePath) throws(PostgresControlError) -> String? {
         try bytes(path).map { String(decoding: $0, as: UTF8.self) }

@@ -22,63 +22,57 @@ public struct LockFiles: Sendable {
     /// - Returns: what is to be told of each file that was removed.
     public func clear(sockets: String?) async -> [String] {
         let told = try? await Disk.run(within: .seconds(1)) { () throws(PostgresControlError) in
-            removeStale((sockets ?? "").split(separator: ",").map { $0.filter { !$0.isWhitespace } })
+            removeStale(ServerParameters.socketFolders(sockets ?? ""))
         }
         return told ?? []
     }
 
     private func removeStale(_ sockets: [String]) -> [String] {
-        let path = dataDirectory.appending("postmaster.pid")
-        let server = LockFile(path)
+        let server = LockFile.ofServer(in: dataDirectory)
         // Somebody has started a server meanwhile: it stands here from before it writes the file.
         if let server, server.isIn(dataDirectory) { return [] }
-        var told: [String] = []
-        let folders = Set(sockets + Self.usual + [server?.line(4)].compactMap { $0 }).filter { $0.hasPrefix("/") }
-        for folder in folders.sorted() {
-            for port in Set([port, server?.line(3).flatMap { Int($0) }].compactMap { $0 }) {
-                let path = FilePath(folder).appending(".s.PGSQL.\(port).lock")
-                guard let lock = LockFile(path), lock.line(1).map({ Self.isSame($0, dataDirectory.string) }) == true,
-                    !lock.isIn(dataDirectory), unlink(path.string) == 0
-                else { continue }
-                told.append(lock.words)
-            }
-        }
+        let folders = Set(sockets + Self.usual + [server?.line(4)].compactMap { $0 })
+        let locks = folders.sorted().compactMap { LockFile(FilePath($0).appending(".s.PGSQL.\(port).lock")) }
+        var stale = locks.filter { $0.isFor(dataDirectory) && !$0.isIn(dataDirectory) }
         // Of one whose process is gone PostgreSQL itself makes sure that nothing uses its shared memory.
-        if let server, server.isSomebodyElse, unlink(path.string) == 0 { told.append(server.words) }
-        return told
-    }
-
-    fileprivate static func isSame(_ one: String, _ other: String) -> Bool {
-        var here = stat()
-        var there = stat()
-        return stat(one, &here) == 0 && stat(other, &there) == 0 && here.st_dev == there.st_dev
-            && here.st_ino == there.st_ino
+        if let server, server.isSomebodyElse { stale.append(server) }
+        return stale.filter { unlink($0.path.string) == 0 }.map(\.words)
     }
 }
 
-/// Its lines: the pid, the data directory, the start, the port, and in `postmaster.pid` the first folder of a socket.
-private struct LockFile {
-    private let path: FilePath
-    private let lines: [String]
-    private let pid: Int32
+/// Its lines: the pid, the data directory, the start, the port, and in `postmaster.pid` the first folder of a socket, the
+/// address, the shared memory, the state.
+struct LockFile {
+    let path: FilePath
+    /// A standalone backend writes its own negated.
+    let pid: Int32
+    private let lines: [Substring]
 
+    static func ofServer(in dataDirectory: FilePath) -> LockFile? {
+        LockFile(dataDirectory.appending("postmaster.pid"))
+    }
+
+    /// Nil when there is none that can be read and begins with a pid.
     init?(_ path: FilePath) {
         guard let text = try? AtomicFile.read(path) else { return nil }
-        lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        // A standalone backend writes its own negated.
-        guard let pid = lines.first.flatMap({ Int32($0) })?.magnitude, pid > 0 else { return nil }
-        self.pid = Int32(pid)
+        lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        guard let pid = lines.first.flatMap({ Int32($0) }), pid != 0, pid > .min else { return nil }
+        self.pid = pid
         self.path = path
     }
 
-    func line(_ number: Int) -> String? { lines.indices.contains(number) ? lines[number] : nil }
+    /// From 0.
+    func line(_ number: Int) -> String? { lines.indices.contains(number) ? String(lines[number]) : nil }
 
-    func isIn(_ directory: FilePath) -> Bool { LockFiles.isSame("/proc/\(pid)/cwd", directory.string) }
+    func isFor(_ directory: FilePath) -> Bool { line(1).map { AtomicFile.areSame(FilePath($0), directory) } == true }
 
-    /// It lives, as PostgreSQL sees it.
-    var isSomebodyElse: Bool { kill(pid, 0) == 0 }
+    /// Its process lives, and works there.
+    func isIn(_ directory: FilePath) -> Bool { AtomicFile.areSame(FilePath("/proc/\(abs(pid))/cwd"), directory) }
 
-    var words: String {
-        "removed \(path), which a crash had left" + (isSomebodyElse ? ": process \(pid) is another now" : "")
+    /// A process has the number, as PostgreSQL sees it.
+    fileprivate var isSomebodyElse: Bool { kill(abs(pid), 0) == 0 }
+
+    fileprivate var words: String {
+        "removed \(path), which a crash had left" + (isSomebodyElse ? ": process \(abs(pid)) is another now" : "")
     }
 }

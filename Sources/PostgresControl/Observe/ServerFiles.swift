@@ -12,25 +12,23 @@ public struct ServerFiles: Hashable, Sendable {
     /// `postmaster.pid` is this postmaster's and says "ready": recovery is over, or a hot standby is consistent. Tells
     /// nothing of the role (design/postgres.md 1).
     public func isReady(postmaster pid: Int32) async -> Bool {
-        guard let lines = await postmasterFile(), lines.count > 7 else { return false }
-        return Int32(lines[0]) == pid && lines[7].hasPrefix("ready")
+        let file = try? await Disk.run(within: .seconds(1)) { [dataDirectory] () throws(PostgresControlError) in
+            LockFile.ofServer(in: dataDirectory)
+        }
+        return file?.pid == pid && file?.line(7)?.hasPrefix("ready") == true
     }
 
     /// The postmaster that runs in this directory, whoever started it, and what it was started as: a primary, unless a
     /// file that only the end of recovery removes says otherwise. Nil when `postmaster.pid` names none that lives here.
     public func runningPostmaster() async -> (pid: Int32, role: StartRole)? {
-        // A standalone backend writes its pid negated.
-        guard let pid = await postmasterFile()?.first.flatMap({ Int32($0) }), pid > 1 else { return nil }
-        return try? await Disk.run(within: .seconds(1)) { [dataDirectory] () throws(PostgresControlError) in
-            var here = stat()
-            var there = stat()
-            guard stat(dataDirectory.string, &here) == 0, stat("/proc/\(pid)/cwd", &there) == 0,
-                here.st_dev == there.st_dev, here.st_ino == there.st_ino
-            else { return nil }
+        try? await Disk.run(within: .seconds(1)) { [dataDirectory] () throws(PostgresControlError) in
+            guard let file = LockFile.ofServer(in: dataDirectory), file.pid > 1, file.isIn(dataDirectory) else {
+                return nil
+            }
             let isStandby = ["standby.signal", "recovery.signal"].contains {
                 access(dataDirectory.appending($0).string, F_OK) == 0
             }
-            return (pid, isStandby ? .standby : .primary)
+            return (file.pid, isStandby ? .standby : .primary)
         }
     }
 
@@ -46,13 +44,6 @@ public struct ServerFiles: Hashable, Sendable {
             let found = text.split(separator: "\0").first { $0.hasPrefix(name) }
             return found?.dropFirst(name.count) == path.map { $0.string[...] }
         }
-    }
-
-    private func postmasterFile() async -> [Substring]? {
-        let text = try? await Disk.run(within: .seconds(1)) { [dataDirectory] () throws(PostgresControlError) in
-            try AtomicFile.read(dataDirectory.appending("postmaster.pid"))
-        }
-        return text.flatMap { $0 }?.split(separator: "\n", omittingEmptySubsequences: false)
     }
 
     /// The newest timeline that has a WAL file here; nil when there is none or the disk is slow.
