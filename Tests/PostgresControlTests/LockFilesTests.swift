@@ -61,6 +61,11 @@ struct LockFilesTests {
         try elsewhere.write(toFile: files[1], atomically: true, encoding: .utf8)
         #expect(await locks.clear(sockets: server.folder.path).isEmpty)
         #expect(try String(contentsOfFile: files[1], encoding: .utf8) == elsewhere)
+        for garbage in ["", "\n", "none\n", "0\n", "-2147483648\n"] {
+            for file in files { try garbage.write(toFile: file, atomically: true, encoding: .utf8) }
+            #expect(await locks.clear(sockets: server.folder.path).isEmpty, "\(garbage)")
+            #expect(files.allSatisfy(FileManager.default.fileExists))
+        }
         await server.discard()
     }
 }
