@@ -42,6 +42,37 @@ extension ClusterTests {
             try await scene.endUnchanged(after, "a replica given back and taken back")
         }
 
+        /// What a package's removal does right after a hand-over: nothing of the server is on disk yet.
+        @Test func aReplicaThatStartsGoesOnStarting() async throws {
+            let slow = try AlteredProgram(
+                "postgres",
+                before: """
+                    if [ "$1" = -D ] && rm "$state/slow" 2>/dev/null; then touch "$state/cut"; sleep 2; fi
+                    """)
+            var settings = ClusterSettings()
+            settings.members = ["member-a", "member-b"]
+            settings.binaries = slow.folder.path
+            try await TestCluster.with(settings) { cluster in
+                try cluster.start()
+                let scene = try await Scenario(cluster, try await cluster.whole("from an empty folder"))
+                let replica = try #require(scene.before.replicas.first)
+                try slow.folder.write("state/slow", "", mode: 0o666)
+                try replica.kill(\.postmaster, "postmaster")
+                try await slow.isInTheMiddle()
+                #expect(replica.postmaster == nil)
+                let said = try await detach(cluster, replica)
+                #expect(said.contains("Success: detach for member \(replica.name)"), "\(said)")
+                try await eventually("its agent has ended", within: AgentCommand.deadline()) { !replica.isRunning }
+                try await eventually("it streams", within: AgentCommand.deadline()) {
+                    let receiver = try? await replica.query("SELECT status FROM pg_stat_wal_receiver")
+                    return receiver?.rows.first?["status"] == "streaming"
+                }
+                try replica.start()
+                let after = try await cluster.whole("with the agent of the replica again")
+                try await scene.endUnchanged(after, "a replica given back as it started")
+            }
+        }
+
         @Test func aLeaderStays() async throws {
             let scene = try await Scenario.begin()
             let said = try await detach(scene.cluster, scene.leader)

@@ -14,14 +14,14 @@ extension ClusterTests {
 
         @Test(arguments: Victim.allCases)
         func aRewindIsCutOff(byTheDeathOf victim: Victim) async throws {
-            let tools = try CutOffTools(
-                of: "pg_rewind",
+            let tools = try AlteredProgram(
+                "pg_rewind",
                 first: "\"$real\" \"$@\" & pid=$!; sleep 0.12; kill -9 $pid; touch \"$state/cut\"; sleep 600")
             try await TestCluster.with(settings(tools)) { cluster in
                 let (old, new) = try await Divergence.diverge(cluster)
                 let log = old.logText
                 try old.start()
-                try await tools.wereCutOff()
+                try await tools.isInTheMiddle()
                 #expect(FileManager.default.fileExists(atPath: old.dataDirectory + ".matriarch"))
                 try await end(victim, of: old)
                 let after = try await cluster.whole("after the rewind", within: AgentCommand.deadline(40))
@@ -54,12 +54,12 @@ extension ClusterTests {
 
         @Test(arguments: Victim.allCases)
         func aCloneIsCutOff(byTheDeathOf victim: Victim) async throws {
-            let tools = try CutOffTools(
-                of: "pg_basebackup",
+            let tools = try AlteredProgram(
+                "pg_basebackup",
                 first: "\"$real\" \"$@\" --max-rate=2M & sleep 1; touch \"$state/cut\"; wait; sleep 600")
             try await TestCluster.with(settings(tools)) { cluster in
                 try cluster.start()
-                try await tools.wereCutOff()
+                try await tools.isInTheMiddle()
                 let replica = try #require(
                     cluster.nodes.first { FileManager.default.fileExists(atPath: $0.dataDirectory + ".clone") })
                 #expect(replica.postmaster == nil)
@@ -72,7 +72,7 @@ extension ClusterTests {
             }
         }
 
-        private func settings(_ tools: CutOffTools) -> ClusterSettings {
+        private func settings(_ tools: AlteredProgram) -> ClusterSettings {
             var settings = ClusterSettings()
             settings.members = ["member-a", "member-b"]
             settings.binaries = tools.folder.path
@@ -87,43 +87,6 @@ extension ClusterTests {
                 try await node.kill()
                 try node.start()
             }
-        }
-    }
-}
-
-/// PostgreSQL's programs, one of them replaced: its first run does not come to its end.
-private struct CutOffTools {
-    let folder: TemporaryFolder
-    private let state: String
-
-    /// - Parameter first: shell text for the first run, with `$real`, the arguments and `$state`; `cut` in that folder
-    ///   says that it is in the middle.
-    init(of program: String, first: String) throws {
-        folder = try TemporaryFolder("tools")
-        state = try folder.makeFolder("state")
-        let source = ClusterSettings().binaries
-        for name in try FileManager.default.contentsOfDirectory(atPath: source) where name != program {
-            try FileManager.default.createSymbolicLink(
-                atPath: folder.path(name), withDestinationPath: "\(source)/\(name)")
-        }
-        let script = """
-            #!/bin/sh
-            state='\(state)' real='\(source)/\(program)'
-            echo run >> "$state/runs"
-            if [ "$(wc -l < "$state/runs")" -eq 1 ]; then
-              \(first)
-            fi
-            exec "$real" "$@"
-
-            """
-        try folder.write(program, script, mode: 0o755)
-    }
-
-    var runs: Int { folder.read("state/runs")?.split(separator: "\n").count ?? 0 }
-
-    func wereCutOff() async throws {
-        try await eventually("the first run is in the middle", within: AgentCommand.deadline(40)) {
-            folder.read("state/cut") != nil
         }
     }
 }

@@ -142,11 +142,12 @@ actor LocalObserver {
     }
 
     private func process(_ keeper: KeeperStatus) async -> LocalPostgres.Process {
-        let isGivenBack = keeper.mode == .detached
-        if keeper.postmasterPID != nil, !isGivenBack { return .running(as: keeper.startedAs ?? .standby) }
-        if keeper.isEmpty, !isGivenBack { return .absent }
-        return await ServerFiles(dataDirectory: server.dataDirectory).runningPostmaster().map { .unkept(as: $0.role) }
-            ?? .remains
+        let role = keeper.startedAs ?? .standby
+        if keeper.postmasterPID != nil, keeper.mode != .detached { return .running(as: role) }
+        if keeper.isEmpty { return .absent }
+        let found = await ServerFiles(dataDirectory: server.dataDirectory).runningPostmaster()?.role
+        // Given back while it starts, or on a slow disk: the files say nothing, and it lives all the same.
+        return (found ?? (keeper.postmasterPID == nil ? nil : role)).map { .unkept(as: $0) } ?? .remains
     }
 
     private static func ending(_ keeper: KeeperStatus) -> LocalPostgres.Ending {
