@@ -123,4 +123,31 @@ struct OrderRuleTests {
         }
         #expect(failed.decision.effects == [.finishOrder(3, .failed("no keeper"))])
     }
+
+    @Test("A replica is given back once it is pointed at whom it is to follow from then on")
+    func detachOfAReplica() {
+        func replica(_ change: (inout Scene) -> Void) -> [Effect] { scene(.detach, change).decision.effects }
+        func refused(_ why: String) -> [Effect] { [.finishOrder(3, .failed(why))] }
+        func leaderless(_ scene: inout Scene) { scene.view.store?.leader = nil }
+        func unpointed(_ scene: inout Scene) {
+            leaderless(&scene)
+            scene.view.following = nil
+        }
+        let former = replica { $0.view.following = Following(member: "n2", term: Term(300)) }
+        #expect(former == refused("it does not follow n2 yet"), "n2 of an earlier term")
+        let failing = replica { scene in
+            scene.view.following = nil
+            scene.memory.retries["follow"] = .init(failures: 1, notBefore: Scene.now, reason: "no space left")
+        }
+        #expect(failing == refused("it does not follow n2 yet: no space left"))
+        #expect(replica(leaderless) == [.detach], "it streams on if that one comes back")
+        #expect(
+            replica(unpointed) == refused("there is no leader to follow: wait for one, or pause the cluster, first"))
+        let paused = replica { scene in
+            unpointed(&scene)
+            scene.view.policy.paused = true
+            scene.view.local.keeperPaused = true
+        }
+        #expect(paused == [.detach])
+    }
 }

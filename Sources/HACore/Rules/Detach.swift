@@ -6,7 +6,11 @@ let detachRules: [Rule] = [
         return Conclusion(
             "PostgreSQL is given back: it runs on, and this agent ends", .finishOrder(order.id, .done), ends: true)
     },
-    Rule("detach.refused", "A primary that nothing bounds beside a new one would be two.", inPause: .always) { s in
+    Rule(
+        "detach.refused",
+        "A primary that nothing bounds beside a new one would be two; a standby streams from whom it is pointed at, for ever.",
+        inPause: .always
+    ) { s in
         guard let order = s.detachOrder, let reason = s.detachObstacle(since: order.since) else { return nil }
         return Conclusion("PostgreSQL is not given back: \(reason)", .finishOrder(order.id, .failed(reason)))
     },
@@ -24,8 +28,18 @@ extension Situation {
         guard local.isRunning else { return "PostgreSQL is not running" }
         guard !local.stopRequested else { return "PostgreSQL is being stopped" }
         if let retry = memory.retries["detach"], retry.notBefore > since { return retry.reason }
+        guard view.leadership != nil || local.mayBeWritable else { return unfollowed }
         // Also who is alone: a member whose agent is down is not in the tree, and leads when that is back.
-        guard view.leadership != nil || local.mayBeWritable, !isPaused else { return nil }
-        return "I am the leader: switch over, or pause the cluster, first"
+        return isPaused ? nil : "I am the leader: switch over, or pause the cluster, first"
+    }
+
+    /// Why this standby would stream from nobody, or from a leader that was.
+    private var unfollowed: String? {
+        if let leader = otherLeader {
+            guard view.following != Following(member: source(under: leader), term: leader.term) else { return nil }
+            return "it does not follow \(leader.member) yet" + lastFailure(of: "follow")
+        }
+        guard view.following == nil, !isPaused else { return nil }
+        return "there is no leader to follow: wait for one, or pause the cluster, first"
     }
 }
