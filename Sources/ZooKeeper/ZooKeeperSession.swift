@@ -63,7 +63,8 @@ public actor ZooKeeperSession {
     /// What another process needs to take up this session; nil before the first connect.
     public nonisolated var credentials: SessionCredentials? { handle.state.credentials }
 
-    /// What watches of either kind have told of since the last call.
+    /// What watches of either kind have told of since the last call: for one caller alone, or each misses what another
+    /// was told.
     ///
     /// They are told before the answer to whatever is asked after the change: once that is here, a path that is not
     /// among these is as it was.

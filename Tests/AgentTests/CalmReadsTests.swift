@@ -117,6 +117,16 @@ struct CalmReadsTests {
         }
     }
 
+    @Test("another reader of the same session, which asks for everything, keeps nothing from it")
+    func besideAnother() async throws {
+        try await withScene { scene in
+            let other = ClusterReader(layout: scene.layout, logger: silent)
+            try await scene.writer.put(scene.layout.member("a"), #"{"state":"stopping","role":"primary"}"#)
+            #expect(try await other.read(scene.session, deadline: patience).record(of: "a")?.state == .stopping)
+            #expect(try await scene.read().record(of: "a")?.state == .stopping)
+        }
+    }
+
     @Test("after a read that failed nothing stands, with a connection or without")
     func standingAfterAFailure() async throws {
         try await withScene { scene in

@@ -29,7 +29,6 @@ struct TreeAnswers: Sendable {
             }
             if request.setsWatch(answer) { vouched.insert(request.path) }
         }
-        note(told: session.takeTold())
     }
 
     fileprivate mutating func note(told paths: Set<ZNodePath>) { vouched.subtract(paths) }
@@ -128,7 +127,7 @@ struct TreeQuestion: Sendable {
             guard let connection = session.connection, last.connection == connection, let before = last.answered,
                 answered > before
             else { return nil }
-            last.answers.note(told: session.takeTold())
+            noteTold(session, &last.answers)
             guard changes == last.changes, Instant.now - last.readAt < trust.unasked,
                 last.answers.vouched.contains(layout.leader), lock(last.answers) != nil,
                 unvouched(last.guess, last.answers).isEmpty
@@ -160,13 +159,13 @@ struct TreeQuestion: Sendable {
             (next.calmReads, next.allReadAt) = (0, Instant.now)
         } else {
             next.answers = last.answers
-            next.answers.note(told: session.takeTold())
+            noteTold(session, &next.answers)
         }
         let first = requests(extent, last.guess, next.answers)
-        try await next.answers.read(first, session, deadline)
+        try await read(first, session, deadline, &next.answers)
         if extent == .steady, lock(next.answers) != lock(last.answers) {
             extent = .lock
-            try await next.answers.read(requests(extent, last.guess, next.answers), session, deadline)
+            try await read(requests(extent, last.guess, next.answers), session, deadline, &next.answers)
         }
 
         let members = next.answers.children(layout.members)
@@ -176,10 +175,22 @@ struct TreeQuestion: Sendable {
         var second = next.guess.requests(beyond: last.guess)
         // What watches have told of meanwhile.
         if extent == .steady { second += unvouched(last.guess, next.answers).filter { !first.contains($0) } }
-        try await next.answers.read(second, session, deadline)
+        try await read(second, session, deadline, &next.answers)
         next.answered = Instant(nanoseconds: session.answeredAt)
         self.last.withLockedValue { $0 = next }
         return next.answers
+    }
+
+    private func read(
+        _ requests: [ReadRequest], _ session: ZooKeeperSession, _ deadline: Duration, _ answers: inout TreeAnswers
+    ) async throws(ZooKeeperError) {
+        try await answers.read(requests, session, deadline)
+        noteTold(session, &answers)
+    }
+
+    /// What is told is told once: a question that relies on no watch leaves it to the one that does.
+    private func noteTold(_ session: ZooKeeperSession, _ answers: inout TreeAnswers) {
+        if changes != nil { answers.note(told: session.takeTold()) }
     }
 
     /// How much is read; the rest is as it was.
