@@ -136,7 +136,10 @@ struct EffectHandlers: Sendable {
                 try await removePassedOver()
                 await meshSlots.prepareStart()
             }
-            try await server.start(as: role, following: followed(), epochZxid: zxid)
+            let upstream = followed()
+            // Whose record is gone is not followed from here on: it is pointed at again when that is back.
+            if upstream == nil, latest.following?.member != nil { latest.following = nil }
+            try await server.start(as: role, following: upstream, epochZxid: zxid)
         case .stop:
             await runBeforeStop()
             try await server.stop(fastFor: .seconds(60))
