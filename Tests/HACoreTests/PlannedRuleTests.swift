@@ -80,10 +80,9 @@ struct PlannedRuleTests {
         scene.view.store?.request?.isFulfilled = true
         scene.answer(["n2": Scene.standby(2000)])
         let first = scene.decision
-        #expect(first.effects.isEmpty)
+        #expect(first.effects.isEmpty && first.recheckAfter == .seconds(1))
         scene.memory = first.memory
         scene.view.now = Scene.now + .milliseconds(1001)
-        scene.view.lease = scene.view.lease
         #expect(scene.decision.effects == [.clearRequest(version: 7, Term(400))])
     }
 
@@ -157,6 +156,31 @@ struct PlannedRuleTests {
         #expect(scene.decision.effects == [.settle])
         scene.view.coordination = .uncertain
         #expect(scene.decision.ends, "without ZooKeeper the lock is left to the end of its session")
+    }
+
+    @Test("Who gave the lock away leaves the race to others for a moment, until one of them has led")
+    func standBack() {
+        var scene = Scene()
+        scene.view.store?.members["n2"]?.reachable = true
+        scene.view.finished = [FinishedEffect(.release(Term(300)), .done, at: Scene.now)]
+        let released = scene.decision
+        #expect(released.rule == "candidate.stand-back" && released.recheckAfter == .seconds(2))
+        scene.memory = released.memory
+        scene.view.finished = []
+        var unled = scene
+        unled.held(by: "n2", session: Scene.otherSession)
+        unled.memory = unled.decision.memory
+        unled.view.store?.leader = nil
+        #expect(unled.decision.rule == "candidate.stand-back", "n2 had the lock and was no primary")
+
+        var led = unled
+        led.follow()
+        led.memory = led.decision.memory
+        led.view.store = unled.view.store
+        led.view.store?.epoch?.holder = .released
+        #expect(led.decision.rule == "candidate.ask")
+        led.view.finished = [FinishedEffect(.release(Term(500)), .done, at: Scene.now)]
+        #expect(led.decision.rule == "candidate.stand-back", "once more")
     }
 
     @Test("What is left of a released server is ended after a grace, once")

@@ -96,6 +96,9 @@ struct ReplicaRuleTests {
         scene.view.following = Following(member: "n2", term: Term(400))
         #expect(scene.decision.rule == "replica.follow")
         #expect(scene.decision.effects.isEmpty)
+        #expect(scene.decision.recheckAfter == .seconds(1), "still on the timeline before")
+        scene.view.local.sql?.timeline = Timeline(2)
+        #expect(scene.decision.recheckAfter == scene.view.policy.loopWait)
         scene.view.local.sql?.streaming = false
         #expect(scene.decision.effects == [.kick])
     }

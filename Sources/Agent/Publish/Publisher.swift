@@ -27,11 +27,18 @@ actor Publisher {
     private let logger: Logger
     private var cached: JSONObject?
     private var writing: Task<Void, Never>?
+    /// The latest look that is not written yet.
+    private var unwritten: Look?
     private var maintainedAt = Instant(nanoseconds: 0)
     private var maintained = SlotBasis()
     private var dcsLastSeen = 0
     private var wasPrimary = false
-    private var lastDescription: LocalDescription?
+
+    private struct Look {
+        var view: ClusterView
+        var description: LocalDescription
+        var tree: TreeSnapshot?
+    }
 
     init(
         me: MemberID, settings: ClusterSettings, sessions: SessionOwner, guardian: LeaseGuard, lock: LockEffects,
@@ -75,14 +82,18 @@ actor Publisher {
         guard !decision.effects.contains(where: \.isOfFailover), view.running?.effect.isOfFailover != true else {
             return
         }
-        // One round at a time: what changes meanwhile is published by the next.
-        guard writing == nil || description != lastDescription else { return }
-        lastDescription = description
-        let previous = writing
-        writing = Task(executorPreference: LoopThread.shared) {
-            await previous?.value
-            await self.write(view, decision, description, tree)
+        unwritten = Look(view: view, description: description, tree: tree)
+        guard writing == nil else { return }
+        writing = Task(executorPreference: LoopThread.shared) { await self.writeAll() }
+    }
+
+    /// One at a time, the latest last: an older look must not be what stays.
+    private func writeAll() async {
+        while let look = unwritten {
+            unwritten = nil
+            await write(look.view, look.description, look.tree)
         }
+        writing = nil
     }
 
     /// The last word of an agent that ends: what it had led, it has let go of.
@@ -118,10 +129,7 @@ actor Publisher {
                 scheduledRestart: orders.scheduled?.record, promotedAt: promotedAt))
     }
 
-    private func write(
-        _ view: ClusterView, _ decision: Decision, _ description: LocalDescription, _ tree: TreeSnapshot?
-    ) async {
-        defer { writing = nil }
+    private func write(_ view: ClusterView, _ description: LocalDescription, _ tree: TreeSnapshot?) async {
         await keepConfiguration(view, tree)
         guard let session = sessions.session, sessions.coordination == .connected else { return }
         var status: ServerStatus?

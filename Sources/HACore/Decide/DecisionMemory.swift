@@ -48,6 +48,8 @@ public struct DecisionMemory: Hashable, Sendable {
     public var crashes: [Instant] = []
     /// When the agent gave the lock away or stepped down: it leaves the race to others for a moment.
     public var stoodBackAt: Instant?
+    /// Another member has led as a primary since.
+    public var isSucceeded = false
     /// The term in which the user's script agreed to a promotion.
     public var agreedTerm: Term?
     /// When it last did not: for `ttl` from then on this member leaves the race to others.
@@ -131,6 +133,9 @@ public struct DecisionMemory: Hashable, Sendable {
             askedSince = asked
         }
         if view.local.mayBeWritable { clearing = false }
+        if let leader = view.store?.leader?.member, leader != view.me, view.store?.members[leader]?.isPrimary == true {
+            isSucceeded = true
+        }
         observeHandOver(view)
         observeOrders(view)
         if synchronousSince == nil, let position = view.local.sql?.written {
@@ -232,12 +237,12 @@ public struct DecisionMemory: Hashable, Sendable {
         case (.start(as: .primary, _), .failed) where bootstrap != nil: bootstrap = .failed
         case (.acquire(_, _, .some), .done), (.acquire(_, _, .some), .unknown): designated = true
         case (.release, .done):
-            stoodBackAt = finished.at
+            standBack(finished.at)
             clearing = false
             handOver = nil
         case (.release, .unknown):
             // It may have happened: then the race is for the others first.
-            stoodBackAt = finished.at
+            standBack(finished.at)
         case (.clearRequest, .done): handOver = nil
         case (.setSynchronous, .done):
             synchronousSince = nil
@@ -252,6 +257,11 @@ public struct DecisionMemory: Hashable, Sendable {
             kickedAt = finished.at
         default: break
         }
+    }
+
+    private mutating func standBack(_ at: Instant) {
+        stoodBackAt = at
+        isSucceeded = false
     }
 
     /// Crashes of the local primary within `span` before `now`.

@@ -6,7 +6,8 @@ let candidacyRules: [Rule] = [
     ) {
         s in
         guard case .nobody = s.holder, let at = s.memory.stoodBackAt, s.view.now - at < Situation.standBack,
-            !s.isDesignated, s.others.contains(where: { $0.view.reachable && !$0.view.nofailover })
+            !s.memory.isSucceeded, !s.isDesignated,
+            s.others.contains(where: { $0.view.reachable && !$0.view.nofailover })
         else { return nil }
         return Conclusion(
             "waiting for another member to take over", recheckAfter: Situation.standBack - (s.view.now - at))

@@ -131,7 +131,9 @@ private let runningRules: [Rule] = [
 private let roleRules: [Rule] = [
     Rule("leader.lead", "The lock is ours and PostgreSQL is a primary: the steady state.", inPause: .always) { s in
         guard s.isLeading else { return nil }
-        return Conclusion("no action. I am (\(s.view.me)), the leader with the lock")
+        return Conclusion(
+            "no action. I am (\(s.view.me)), the leader with the lock",
+            recheckAfter: s.fulfilledStays.map { max($0, .milliseconds(100)) })
     },
     Rule(
         "leader.refused", "The pre_promote script said no in this term: the lock goes to another member.",

@@ -61,8 +61,8 @@ let plannedRules: [Rule] = [
 /// Rules of the leader about an operator's request in `failover` (contract 4.8.1).
 let requestRules: [Rule] = [
     Rule("request.fulfilled", "Whoever waits for the outcome has seen the new leader.", inPause: .always) { s in
-        guard let leadership = s.leadership, s.isLeading, let request = s.store?.request, request.isFulfilled,
-            let requestedAt = s.memory.requestedAt, s.view.now - requestedAt >= .seconds(1), s.ready("clear-request")
+        guard let leadership = s.leadership, s.isLeading, let request = s.store?.request, let left = s.fulfilledStays,
+            left <= .zero, s.ready("clear-request")
         else { return nil }
         return Conclusion(
             "the request for another leader is fulfilled",
@@ -119,6 +119,12 @@ let requestRules: [Rule] = [
 extension Situation {
     /// How long the last records may be on their way after the end of the server that sent them.
     static let shipping = Duration.seconds(1)
+
+    /// How long a fulfilled request has to be seen yet; nil: there is none.
+    var fulfilledStays: Duration? {
+        guard store?.request?.isFulfilled == true, let requestedAt = memory.requestedAt else { return nil }
+        return .seconds(1) - (view.now - requestedAt)
+    }
 
     /// Not asked to stop at once just now.
     var mayQuit: Bool { ready("stop-at-once") && memory.quitAt.map { view.now - $0 > .milliseconds(500) } ?? true }

@@ -146,7 +146,11 @@ let replicaRules: [Rule] = [
     },
     Rule("replica.follow", "A standby of the leader: the steady state.", inPause: .always) { s in
         guard let leader = s.otherLeader, s.local.isRunning else { return nil }
-        return Conclusion("no action. I am (\(s.view.me)), a secondary, and following a leader (\(leader.member))")
+        // It says on which timeline it is: a standby changes over some moments after it began to stream.
+        let changesOver = s.upstream(of: leader).map { s.local.sql?.timeline ?? $0.timeline < $0.timeline } ?? false
+        return Conclusion(
+            "no action. I am (\(s.view.me)), a secondary, and following a leader (\(leader.member))",
+            recheckAfter: changesOver ? .seconds(1) : nil)
     },
 ]
 
