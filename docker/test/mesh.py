@@ -9,6 +9,7 @@ from engine import PORTS, Project, eventually, main, say
 ZONES = (1, 2, 3)
 TABLE = "CREATE TABLE rows (kind text, number bigint, PRIMARY KEY (kind, number))"
 REPLICATED = "SELECT count(*) FROM spock.tables WHERE relname = 'rows' AND set_name = 'default'"
+SLOTS = "SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'logical'"
 LINKS = "SELECT count(*) FROM spock.sub_show_status() WHERE status = 'replicating'"
 
 
@@ -58,8 +59,19 @@ class Mesh:
             eventually(f"row {number} of zone {zone} is in zone {peer} {words}", within,
                        lambda: query(self.at[peer], row)[0][0])
 
+    def has_slots(self, standby):
+        """Before it has copies of its leader's slots a failover to it leaves the peers without: a resync is due then."""
+        def copied():
+            try:
+                return self.project.execute(standby, "psql", "-Atc", SLOTS, within=10).strip() == "4"
+            except Failed:  # It copies them as it starts again.
+                return False
+
+        eventually(f"{standby} has the slots of its peers", 120, copied)
+
     def kill(self):
         leader = self.project.leader("zone1", "zone2a")
+        self.has_slots("zone1b" if leader == "zone1a" else "zone1a")
         client = self.clients[1]
         client.breaks()
         self.project.compose("kill", leader)
