@@ -28,11 +28,7 @@ extension ClusterTests {
                 }
                 readers.cancelAll()
             }
-            try await ClusterTree.with(cluster) { tree in
-                try await eventually("the request has gone", within: .seconds(7)) {
-                    try await tree.object("failover").isEmpty
-                }
-            }
+            try await expectCleared(cluster, within: .seconds(7))
         }
     }
 }

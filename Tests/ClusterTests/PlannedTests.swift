@@ -151,12 +151,13 @@ extension ClusterTests {
             #expect(after.leader === before.leader)
             #expect(after.timeline == before.timeline)
         }
+    }
+}
 
-        private func expectCleared(_ cluster: TestCluster) async throws {
-            try await eventually("the request is cleared", within: AgentCommand.deadline()) {
-                try await ClusterTree.with(cluster) { try await $0.text("failover") } == "{}"
-            }
-        }
+/// The request for another leader was met or refused, and is gone.
+func expectCleared(_ cluster: TestCluster, within deadline: Duration = AgentCommand.deadline()) async throws {
+    try await eventually("the request is cleared", within: deadline) {
+        try await ClusterTree.with(cluster) { try await $0.text("failover") } == "{}"
     }
 }
 

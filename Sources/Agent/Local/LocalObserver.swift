@@ -145,9 +145,11 @@ actor LocalObserver {
         let role = keeper.startedAs ?? .standby
         if keeper.postmasterPID != nil, keeper.mode != .detached { return .running(as: role) }
         if keeper.isEmpty { return .absent }
-        let found = await ServerFiles(dataDirectory: server.dataDirectory).runningPostmaster()?.role
+        if let found = await ServerFiles(dataDirectory: server.dataDirectory).runningPostmaster() {
+            return .unkept(as: found.role)
+        }
         // Given back while it starts, or on a slow disk: the files say nothing, and it lives all the same.
-        return (found ?? (keeper.postmasterPID == nil ? nil : role)).map { .unkept(as: $0) } ?? .remains
+        return keeper.postmasterPID == nil ? .remains : .unkept(as: role)
     }
 
     private static func ending(_ keeper: KeeperStatus) -> LocalPostgres.Ending {

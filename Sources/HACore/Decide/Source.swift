@@ -1,5 +1,10 @@
 /// Whom a standby streams from, and whose copy a new one begins with (contract 4.3, 4.5.2).
 extension Situation {
+    /// This member's standby is pointed at whom it is to stream from in the leader's term.
+    func follows(_ leader: StoreView.Leader) -> Bool {
+        view.following == Following(member: source(under: leader), term: leader.term)
+    }
+
     /// Whom this member's standby streams from while `leader` leads: by its tags, else the leader. Nil for nobody: it
     /// reads the archive alone (`nostream`).
     func source(under leader: StoreView.Leader) -> MemberID? {

@@ -36,8 +36,7 @@ extension Situation {
     /// Why this standby would stream from nobody, or from a leader that was.
     private var unfollowed: String? {
         if let leader = otherLeader {
-            guard view.following != Following(member: source(under: leader), term: leader.term) else { return nil }
-            return "it does not follow \(leader.member) yet" + lastFailure(of: "follow")
+            return follows(leader) ? nil : "it does not follow \(leader.member) yet" + lastFailure(of: "follow")
         }
         guard view.following == nil, !isPaused else { return nil }
         return "there is no leader to follow: wait for one, or pause the cluster, first"

@@ -117,9 +117,7 @@ let replicaRules: [Rule] = [
         inPause: .always
     ) {
         s in
-        guard let leader = s.otherLeader, s.local.isRunning,
-            s.view.following != Following(member: s.source(under: leader), term: leader.term), s.ready("follow")
-        else { return nil }
+        guard let leader = s.otherLeader, s.local.isRunning, !s.follows(leader), s.ready("follow") else { return nil }
         guard let source = s.source(under: leader) else {
             return Conclusion("reading WAL from the archive alone", .follow(nil, leader.term))
         }
@@ -147,7 +145,10 @@ let replicaRules: [Rule] = [
     Rule("replica.follow", "A standby of the leader: the steady state.", inPause: .always) { s in
         guard let leader = s.otherLeader, s.local.isRunning else { return nil }
         // It says on which timeline it is: a standby changes over some moments after it began to stream.
-        let changesOver = s.upstream(of: leader).map { s.local.sql?.timeline ?? $0.timeline < $0.timeline } ?? false
+        var changesOver = false
+        if let own = s.local.sql?.timeline, let upstream = s.upstream(of: leader)?.timeline {
+            changesOver = own < upstream
+        }
         return Conclusion(
             "no action. I am (\(s.view.me)), a secondary, and following a leader (\(leader.member))",
             recheckAfter: changesOver ? .seconds(1) : nil)
